@@ -1,0 +1,17 @@
+"""The errors a user can cause; the message of each is one sentence meant for that user."""
+
+
+class DeepMasqueError(Exception):
+    """Anything DeepMasque refuses to do, with the reason and what to do instead."""
+
+
+class ImageError(DeepMasqueError):
+    """The bytes are not a picture that can be used."""
+
+
+class TrimapError(DeepMasqueError):
+    """The trimap does not fit the photo or leaves nothing to solve from."""
+
+
+class WeightsError(DeepMasqueError):
+    """A weights file is missing, or is not the file that the manifest names."""

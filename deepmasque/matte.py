@@ -1,0 +1,50 @@
+"""What every way of matting hands out."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One finished step of the work.
+
+    Attributes
+    ----------
+    name: as listed by the pipeline that ran it.
+    picture: (h, w, 3) uint8 sRGB, what the step produced, at most 1024 px on the long side.
+    seconds: wall-clock time of the step.
+    notes: sentences for the user, such as what could not be found.
+    """
+
+    name: str
+    picture: NDArray[np.uint8]
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Matte:
+    """A photo and its solved matte: image = alpha * foreground + (1 - alpha) * background.
+
+    Attributes
+    ----------
+    image: (H, W, 3) uint8 sRGB, the photo as it was read.
+    alpha: (H, W) float32 in 0..1, the opacity of the subject.
+    foreground: (H, W, 3) uint8 sRGB, the subject's own colours without the old background.
+    trimap: (H, W) uint8, 0 background, 128 unknown, 255 foreground.
+    mask: (H, W) float32 in 0..1, the network's probability of person before any matting.
+    stages: every step in order, with picture and time.
+    notes: the notes of all the stages.
+    device: what ran the networks.
+    """
+
+    image: NDArray[np.uint8]
+    alpha: NDArray[np.float32]
+    foreground: NDArray[np.uint8]
+    trimap: NDArray[np.uint8]
+    mask: NDArray[np.float32]
+    stages: tuple[Stage, ...]
+    notes: tuple[str, ...]
+    device: str
