@@ -1,0 +1,23 @@
+"""Entry of the dashboard: `streamlit run app.py`."""
+
+import logging
+
+import streamlit as st
+
+from pages.components import FOLDER, style
+
+st.set_page_config(page_title="DeepMasque", page_icon=str(FOLDER / "logo.svg"), layout="wide")
+style()
+st.logo(FOLDER / "logo.svg", size="large")
+page = st.navigation(
+    [
+        st.Page("pages/home.py", title="Home", default=True),
+        st.Page("pages/matte.py", title="Upload & matte", url_path="matte"),
+    ],
+    position="top",
+)
+try:
+    page.run()
+except Exception:
+    logging.exception("The page %s failed", page.title)
+    st.error("Something went wrong on our side; reload the page and try again.")

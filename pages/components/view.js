@@ -1,0 +1,133 @@
+// Fits a picture into a stage and answers wheel, pinch, keys and pan; shared by the stage components.
+
+const MOST_ZOOM = 10;
+const PAGE_SCROLL_PAUSE = 300; // ms after the page itself scrolled in which the wheel keeps scrolling it
+let pageScrolled = 0;
+window.addEventListener("scroll", () => { pageScrolled = performance.now(); }, { capture: true, passive: true });
+
+// `moved(rect)` is told where the picture lies, in stage pixels; `one(phase, point, event)` gets
+// every one-finger or mouse gesture as "down", "move", "up" or, when a second finger lands, "cancel".
+function createView(stage, { moved, one }) {
+  const picture = { width: 1, height: 1 };
+  const rect = { left: 0, top: 0, scale: 1, width: 0, height: 0, zoom: 1 };
+  const fingers = new Map();
+  let pinch = null;
+  let gesture = false;
+
+  const fitScale = () => Math.min(stage.clientWidth / picture.width, stage.clientHeight / picture.height) || 1;
+
+  function place(left, top, scale) {
+    const width = picture.width * scale;
+    const height = picture.height * scale;
+    const held = (at, size, room) => (size <= room ? (room - size) / 2 : Math.min(0, Math.max(room - size, at)));
+    Object.assign(rect, {
+      scale, width, height,
+      left: held(left, width, stage.clientWidth),
+      top: held(top, height, stage.clientHeight),
+      zoom: scale / fitScale(),
+    });
+    moved(rect);
+  }
+
+  function zoomAt(factor, point = { x: stage.clientWidth / 2, y: stage.clientHeight / 2 }) {
+    const fit = fitScale();
+    const scale = Math.min(fit * MOST_ZOOM, Math.max(fit, rect.scale * factor));
+    const ratio = scale / rect.scale;
+    place(point.x - (point.x - rect.left) * ratio, point.y - (point.y - rect.top) * ratio, scale);
+  }
+
+  const fit = () => place(0, 0, fitScale());
+  const pan = (dx, dy) => place(rect.left + dx, rect.top + dy, rect.scale);
+
+  function pointIn(event) {
+    const box = stage.getBoundingClientRect();
+    return { x: event.clientX - box.left, y: event.clientY - box.top };
+  }
+
+  function spread() {
+    const [a, b] = [...fingers.values()];
+    return { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2, apart: Math.hypot(a.x - b.x, a.y - b.y) || 1 };
+  }
+
+  stage.addEventListener("pointerdown", (event) => {
+    if (event.target.closest("button, a, input") || event.button > 1) return;
+    stage.setPointerCapture(event.pointerId);
+    fingers.set(event.pointerId, pointIn(event));
+    if (fingers.size === 2) {
+      if (gesture) one("cancel", pointIn(event), event);
+      gesture = false;
+      pinch = spread();
+    } else if (fingers.size === 1) {
+      gesture = true;
+      one("down", pointIn(event), event);
+    }
+  });
+  stage.addEventListener("pointermove", (event) => {
+    if (!fingers.has(event.pointerId)) return;
+    fingers.set(event.pointerId, pointIn(event));
+    if (fingers.size === 2 && pinch) {
+      const now = spread();
+      pan(now.x - pinch.x, now.y - pinch.y);
+      zoomAt(now.apart / pinch.apart, now);
+      pinch = now;
+    } else if (gesture) one("move", pointIn(event), event);
+  });
+  for (const end of ["pointerup", "pointercancel"]) {
+    stage.addEventListener(end, (event) => {
+      if (!fingers.delete(event.pointerId)) return;
+      pinch = null;
+      if (gesture) one(end === "pointerup" ? "up" : "cancel", pointIn(event), event);
+      gesture = false;
+    });
+  }
+  stage.addEventListener("wheel", (event) => {
+    const outAtFit = event.deltaY > 0 && rect.zoom <= 1.001;
+    const scrolling = performance.now() - pageScrolled < PAGE_SCROLL_PAUSE && !event.ctrlKey;
+    if (outAtFit || (scrolling && rect.zoom <= 1.001)) return;
+    event.preventDefault();
+    zoomAt(Math.exp(-event.deltaY * (event.ctrlKey ? 0.01 : 0.002)), pointIn(event));
+  }, { passive: false });
+  stage.addEventListener("keydown", (event) => {
+    const steps = { "+": 1.4, "=": 1.4, "-": 1 / 1.4 };
+    if (event.key === "0") fit();
+    else if (steps[event.key]) zoomAt(steps[event.key]);
+    else return;
+    event.preventDefault();
+  });
+  new ResizeObserver(() => {
+    const { zoom, left, top } = rect;
+    if (zoom > 1.001) place(left, top, fitScale() * zoom);
+    else fit();
+  }).observe(stage);
+
+  return {
+    rect,
+    pan,
+    fit,
+    zoomAt,
+    show(width, height) {
+      Object.assign(picture, { width, height });
+      fit();
+    },
+  };
+}
+
+function laid(element, rect) {
+  Object.assign(element.style, {
+    left: `${rect.left}px`, top: `${rect.top}px`, width: `${rect.width}px`, height: `${rect.height}px`,
+  });
+}
+
+async function decoded(url) {
+  const image = new Image();
+  image.src = url;
+  await image.decode();
+  return image;
+}
+
+// The photo itself, tiny and dark, fills the stage behind the picture.
+function ambient(element, image) {
+  const tiny = Object.assign(document.createElement("canvas"), { width: 24, height: 16 });
+  tiny.getContext("2d").drawImage(image, 0, 0, 24, 16);
+  element.style.backgroundImage = `url(${tiny.toDataURL()})`;
+}

@@ -1,0 +1,342 @@
+"""Upload & matte: a photo in, its stages as they run, the cut-out to look at, correct and keep."""
+
+import io
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+from streamlit.delta_generator import DeltaGenerator
+
+import deepmasque
+from deepmasque import samples
+from deepmasque.compose import Gradient
+from deepmasque.image import encode_jpeg, encode_png
+from deepmasque.portrait import pipeline, trimap
+from pages.components import (
+    before_after,
+    brush,
+    brush_pictures,
+    film,
+    picture_url,
+    seconds,
+    stage_rows,
+    stage_times,
+    viewer_pictures,
+)
+from pages.components.shelf import Job, backgrounds, device, sample_gallery
+
+FILE_TYPES = ["jpg", "jpeg", "png", "webp", "heic", "heif", "tif", "tiff", "bmp"]
+OWN_UPLOADER = ".st-key-own-background input[type=file]"
+
+
+@dataclass
+class Work:
+    """What this visitor's page is about; one at a time, so that memory stays bounded."""
+
+    name: str
+    matte: deepmasque.Matte
+    identity: str = field(default_factory=lambda: uuid4().hex)
+
+
+def intake() -> None:
+    """Ask for a photo: a file, the webcam or a sample."""
+    st.html('<h1 class="dm-title">Upload &amp; matte</h1>')
+    if error := st.session_state.pop("error", None):
+        st.error(error)
+    drop, pick = st.columns([6, 5], gap="large")
+    with drop.container(key="drop"):
+        st.file_uploader(
+            "Photo",
+            type=FILE_TYPES,
+            accept_multiple_files=True,
+            key="files",
+            on_change=take_files,
+            label_visibility="collapsed",
+        )
+        with st.container(horizontal=True, vertical_alignment="center"):
+            if st.button("Use the webcam", icon=":material/photo_camera:", key="webcam"):
+                webcam()
+            st.caption("Your own trimap? Add two files named *…Image…* and *…Trimap…*.")
+    with pick.container(key="pick"):
+        job = sample_gallery("samples", height="clamp(280px, 56vh, 520px)")
+    if job:
+        start(job)
+
+
+@st.dialog("Webcam")
+def webcam() -> None:
+    """Take one picture."""
+    picture = st.camera_input("Webcam", label_visibility="collapsed")
+    if picture:
+        start(Job("webcam.jpg", picture.getvalue()))
+
+
+def take_files() -> None:
+    """Turn what was just dropped into a job, or into a sentence why not."""
+    files = st.session_state.files
+    if not files:
+        return
+    marked = {
+        word: [file for file in files if word in file.name.lower()] for word in ("image", "trimap")
+    }
+    if len(files) == 1:
+        st.session_state.job = Job(files[0].name, files[0].getvalue())
+    elif len(files) == 2 and len(marked["image"]) == len(marked["trimap"]) == 1:
+        photo, given = marked["image"][0], marked["trimap"][0]
+        st.session_state.job = Job(photo.name, photo.getvalue(), given.getvalue())
+    else:
+        st.session_state.error = (
+            "Add one photo, or two files whose names contain “Image” and “Trimap”."
+        )
+
+
+def start(job: Job) -> None:
+    """Begin with a photo in a fresh script run."""
+    st.session_state.job = job
+    st.rerun()
+
+
+def work_on(job: Job) -> None:
+    """Matte a photo, every stage shown as it ends."""
+    stage, side = st.columns([7, 3], gap="medium")
+    with side:
+        st.html(f'<h1 class="dm-title dm-name">{title(job.name)}</h1>')
+        rows = st.empty()
+        st.button("Cancel", key="cancel", on_click=leave)
+    progress = Progress(rows, stage=stage.empty())
+    try:
+        photo = deepmasque.read_image(job.photo)
+        progress.show(photo)
+        device()
+        matte = deepmasque.matte(photo, trimap=job.trimap, on_stage=progress)
+    except deepmasque.DeepMasqueError as error:
+        st.session_state.error = str(error)
+    else:
+        st.session_state.work = Work(job.name, matte)
+    del st.session_state.job
+    st.rerun()
+
+
+class Progress:
+    """Lists the stages of a running job, and shows the latest picture large if there is a place."""
+
+    def __init__(
+        self,
+        rows: DeltaGenerator,
+        done: Sequence[deepmasque.Stage] = (),
+        stage: DeltaGenerator | None = None,
+    ) -> None:
+        self.rows, self.done, self.stage = rows, list(done), stage
+        self.rows.html(stage_rows(pipeline.STAGES, self.done))
+
+    def __call__(self, stage: deepmasque.Stage) -> None:
+        """Take the stage that has just ended."""
+        self.done.append(stage)
+        self.rows.html(stage_rows(pipeline.STAGES, self.done))
+        self.show(stage.picture)
+
+    def show(self, pixels: NDArray[np.uint8]) -> None:
+        """Show a picture large."""
+        if self.stage:
+            url = picture_url(pixels, 1024)
+            self.stage.html(f'<div class="dm-working"><img src="{url}" alt="Latest step"></div>')
+
+
+def leave() -> None:
+    """Forget the photo; the page asks for the next one."""
+    for name in ("job", "work", "own", "chosen"):
+        st.session_state.pop(name, None)
+
+
+@st.fragment
+def result() -> None:
+    """Look at the cut-out, put it on a background, correct it, take it home."""
+    work: Work = st.session_state.work
+    left, right = st.columns([7, 3], gap="medium")
+    with right:
+        facts(work)
+        mode = st.segmented_control(
+            "View",
+            ["Compare", "Correct"],
+            default="Compare",
+            required=True,
+            label_visibility="collapsed",
+            key="mode",
+            width="stretch",
+        )
+        panel = st.container(key="panel")
+    with left:
+        if mode == "Correct":
+            correct(work, panel)
+        else:
+            compare(work, panel)
+    st.html(f'<h2 class="dm-title">Step by step</h2>{film(work.matte.stages)}')
+
+
+def facts(work: Work) -> None:
+    """Name the photo and what was measured."""
+    height, width = work.matte.alpha.shape
+    chips = (
+        f"{width} × {height}",
+        seconds(sum(stage.seconds for stage in work.matte.stages)),
+        work.matte.device,
+    )
+    marks = "".join(f'<span class="dm-chip">{escape(chip)}</span>' for chip in chips)
+    notes = "".join(f"<p>{escape(note)}</p>" for note in work.matte.notes)
+    st.html(
+        f'<h1 class="dm-title dm-name">{title(work.name)}</h1>'
+        f'<div class="dm-facts">{marks}</div><div class="dm-notes">{notes}</div>'
+    )
+
+
+def compare(work: Work, panel: DeltaGenerator) -> None:
+    """Before and after over any background, the downloads beside it."""
+    choices = backgrounds()
+    own: OwnBackground | None = st.session_state.get("own")
+    if own:
+        choices.append({"id": own.identity, "label": "Your photo", "kind": "photo", "url": own.url})
+    chosen = st.session_state.get("chosen", choices[0])
+    picked = before_after(
+        viewer_pictures(work.identity, work.matte),
+        choices,
+        chosen=chosen,
+        key="viewer",
+        uploader=OWN_UPLOADER,
+    )
+    st.session_state.chosen = picked or chosen
+    with st.container(key="own-background"):
+        st.file_uploader(
+            "Background photo",
+            type=FILE_TYPES,
+            key="own-file",
+            on_change=take_background,
+            label_visibility="collapsed",
+        )
+    if error := st.session_state.pop("background-error", None):
+        st.error(error)
+    with panel:
+        downloads(work, st.session_state.chosen, own)
+        st.button("New photo", key="new", on_click=leave, width="stretch")
+        st.html(stage_times(work.matte.stages))
+
+
+@dataclass(frozen=True)
+class OwnBackground:
+    """A background photo of the visitor's; `url` shows it in the browser."""
+
+    identity: str
+    pixels: NDArray[np.uint8]
+    url: str
+
+
+def take_background() -> None:
+    """Read the background photo that was just chosen."""
+    file = st.session_state["own-file"]
+    if not file:
+        return
+    try:
+        pixels = deepmasque.read_image(file.getvalue())
+    except deepmasque.DeepMasqueError as error:
+        st.session_state["background-error"] = str(error)
+        return
+    st.session_state.own = OwnBackground(f"own-{uuid4().hex}", pixels, picture_url(pixels, 1600))
+
+
+def downloads(work: Work, picked: dict, own: OwnBackground | None) -> None:
+    """Offer every result at full size; each is encoded when it is asked for."""
+    matte, stem = work.matte, Path(work.name).stem
+    alpha = np.rint(matte.alpha * 255).astype(np.uint8)
+
+    def cutout() -> bytes:
+        return encode_png(deepmasque.cutout(matte))
+
+    def composite() -> bytes:
+        return encode_png(deepmasque.composite(matte, new_background(picked, own)))
+
+    def archive() -> bytes:
+        held = io.BytesIO()
+        with zipfile.ZipFile(held, "w") as files:
+            files.writestr("colour.jpg", encode_jpeg(matte.foreground))
+            files.writestr("alpha.png", encode_png(alpha))
+        return held.getvalue()
+
+    def offer(label: str, data: Callable[[], bytes], ending: str, **options) -> None:
+        st.download_button(
+            label, data, f"{stem}-{ending}", on_click="ignore", width="stretch", **options
+        )
+
+    offer("Download cut-out", cutout, "cutout.png", key="cutout", type="primary")
+    left, right = st.columns(2, gap="small")
+    with left:
+        offer("Alpha", lambda: encode_png(alpha), "alpha.png", key="alpha")
+        offer(
+            "Composite",
+            composite,
+            "composite.png",
+            key="composite",
+            disabled=picked["kind"] == "transparent",
+            help="Pick a background first",
+        )
+    with right:
+        offer("Trimap", lambda: encode_png(matte.trimap), "trimap.png", key="trimap")
+        offer("ZIP", archive, "matte.zip", key="zip")
+
+
+def new_background(picked: dict, own: OwnBackground | None) -> str | Gradient | NDArray[np.uint8]:
+    """Turn what the viewer reports into what `deepmasque.composite` takes."""
+    if picked["kind"] == "colour":
+        return picked["colours"][0]
+    if picked["kind"] == "gradient":
+        return Gradient(*picked["colours"])
+    if own and picked["id"] == own.identity:
+        return own.pixels
+    paths = {sample.name: sample.path for sample in samples.backgrounds()}
+    return deepmasque.read_image(paths[picked["id"]])
+
+
+def correct(work: Work, panel: DeltaGenerator) -> None:
+    """Paint on the trimap or widen its band, then solve the matting again."""
+    matte = work.matte
+    with panel:
+        st.html(
+            '<p class="dm-help"><b>Amber</b> is what the matting decides. Paint what must stay, '
+            "what must go, or where it should look again.</p>"
+        )
+        usual = max(1, round(matte.alpha.shape[0] / 80))
+        width = st.slider("Band width", 1, usual * 5, usual, format="%d px", key="band")
+        rows = st.empty()
+    base = matte.trimap if width == usual else trimap.banded(matte.mask, width)
+    strokes = brush(
+        brush_pictures(f"{work.identity}-{width}", matte.image, base), key=f"brush-{work.identity}"
+    )
+    if strokes is None:
+        return
+    kept = len(pipeline.STAGES) - 3
+    try:
+        painted = trimap.painted(base, [trimap.Stroke(**stroke) for stroke in strokes])
+        again = deepmasque.rematte(matte, painted, on_stage=Progress(rows, matte.stages[:kept]))
+    except deepmasque.DeepMasqueError as error:
+        panel.error(str(error))
+        return
+    st.session_state.work = Work(work.name, again)
+    del st.session_state["mode"]
+    st.rerun(scope="fragment")
+
+
+def title(name: str) -> str:
+    """Write a file name as a heading."""
+    return escape(Path(name).stem.replace("_", " "))
+
+
+if "job" in st.session_state:
+    work_on(st.session_state.job)
+elif "work" in st.session_state:
+    result()
+else:
+    intake()
