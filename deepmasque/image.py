@@ -55,7 +55,7 @@ def read_image(source: str | Path | bytes) -> NDArray[np.uint8]:
     """
     with _decoded(source) as image:
         pixels = _srgb(_eight_bit(image), image.info.get("icc_profile"))
-        return np.asarray(_upright(pixels, image))
+        return np.array(_upright(pixels, image))
 
 
 def read_trimap(source: str | Path | bytes) -> NDArray[np.uint8]:
@@ -67,7 +67,7 @@ def read_trimap(source: str | Path | bytes) -> NDArray[np.uint8]:
     with _decoded(source) as image:
         stored = _eight_bit(image)
         opaque = stored if stored.mode in ("1", "L") else stored.convert("RGB")
-        return np.asarray(_upright(opaque.convert("L"), image))
+        return np.array(_upright(opaque.convert("L"), image))
 
 
 def encode_png(pixels: NDArray[np.uint8], comment: str | None = None) -> bytes:
