@@ -1,0 +1,46 @@
+"""Pictures of what the stages produce, for people to look at; no stage works from them."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+LONGEST_SIDE = 1024
+ACCENT = (255, 176, 0)
+
+
+def preview(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 reduced to at most 1024 pixels on its long side."""
+    height, width = pixels.shape[:2]
+    scale = LONGEST_SIDE / max(height, width)
+    if scale >= 1:
+        return pixels.copy()
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+
+
+def grey(values: NDArray) -> NDArray[np.uint8]:
+    """A trimap (uint8) or anything within 0..1 (float) as a grey picture."""
+    if values.dtype != np.uint8:
+        values = np.rint(np.clip(values, 0, 1) * 255).astype(np.uint8)
+    return np.repeat(preview(values)[..., None], 3, axis=2)
+
+
+def landmarks(image: NDArray[np.uint8], faces: Sequence[NDArray[np.float32]]) -> NDArray[np.uint8]:
+    """The photo with every face's 49 points on it."""
+    picture = preview(image)
+    scale = np.float32([picture.shape[1] / image.shape[1], picture.shape[0] / image.shape[0]])
+    for points in faces:
+        points = points * scale
+        radius = max(1.5, float(np.ptp(points[:, 0])) / 60)
+        for x, y in points:
+            centre = (round(float(x) * 16), round(float(y) * 16))
+            cv2.circle(picture, centre, round(radius * 16), ACCENT, cv2.FILLED, cv2.LINE_AA, 4)
+    return picture
+
+
+def channels(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Normalized x, normalized y and mean mask (3, h, w) side by side."""
+    x, y, mean_mask = values
+    return np.hstack([grey(x / 4 + 0.5), grey(y / 4 + 0.5), grey(mean_mask)])

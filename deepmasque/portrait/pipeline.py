@@ -1,0 +1,174 @@
+"""The portrait pipeline from top to bottom: reading `matte` is reading the algorithm."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepmasque.compose import estimate_foreground
+from deepmasque.engine import portrait_engine
+from deepmasque.image import read_image, read_trimap
+from deepmasque.matte import Matte, Stage
+from deepmasque.portrait import pictures
+from deepmasque.portrait import trimap as trimaps
+from deepmasque.portrait.alignment import placements, portrait_channels, scaled
+from deepmasque.portrait.knn_matting import knn_matting
+from deepmasque.portrait.landmarks import find_faces
+from deepmasque.portrait.segmentation import network_size, person_probability
+
+STAGES = ("Landmarks", "Alignment", "PortraitFCN+", "Trimap", "KNN matting", "Foreground")
+Image = str | Path | bytes | NDArray[np.uint8]
+OnStage = Callable[[Stage], None]
+
+
+def matte(
+    image: Image,
+    *,
+    trimap: Image | None = None,
+    features: str = "rgb",
+    on_stage: OnStage | None = None,
+) -> Matte:
+    """Cut the people out of a photo.
+
+    Parameters
+    ----------
+    image: path, file content, or (H, W, 3) uint8 sRGB.
+    trimap: path, file content, or (H, W) uint8 of the photo's size: 0 background, 255 foreground,
+        all else unknown. Without one it is drawn round the network's mask.
+    features: colour space of KNN matting, "rgb" or "hsv".
+    on_stage: called with each Stage as it is done; an error raised in it ends the work.
+
+    Raises
+    ------
+    ImageError: the photo or the trimap is not a usable picture.
+    TrimapError: the trimap does not fit the photo or leaves nothing to solve from.
+    """
+    image = _pixels(image)
+    given = None if trimap is None else trimaps.checked(_grey(trimap), image.shape[:2])
+    log = _Log(on_stage)
+
+    with log.stage("Landmarks") as stage:
+        faces = find_faces(image)
+        stage.notes = _counted(faces)
+        stage.picture = pictures.landmarks(image, faces)
+
+    with log.stage("Alignment") as stage:
+        transforms = placements(faces, *image.shape[:2])
+        if not faces:
+            stage.notes = ("No face to align to: the mean placement is used.",)
+        stage.picture = _channels_picture(image, transforms)
+
+    with log.stage("PortraitFCN+") as stage:
+        engine = portrait_engine()
+        mask = person_probability(image, transforms, engine)
+        stage.notes = (engine.device,)
+        stage.picture = pictures.grey(mask)
+
+    return _solved(image, mask, given, features, log, engine.device)
+
+
+def rematte(
+    previous: Matte,
+    trimap: Image,
+    *,
+    features: str = "rgb",
+    on_stage: OnStage | None = None,
+) -> Matte:
+    """The same photo with another trimap: only the stages from the trimap on are done again.
+
+    Arguments and errors as for `matte`.
+    """
+    log = _Log(on_stage, [s for s in previous.stages if STAGES.index(s.name) < 3])
+    given = trimaps.checked(_grey(trimap), previous.alpha.shape)
+    return _solved(previous.image, previous.mask, given, features, log, previous.device)
+
+
+def warm_up() -> str:
+    """Load every model and run it once; returns what the networks run on."""
+    from deepmasque import samples
+
+    return matte(samples.portraits()[0].path).device
+
+
+def _solved(
+    image: NDArray[np.uint8],
+    mask: NDArray[np.float32],
+    given: NDArray[np.uint8] | None,
+    features: str,
+    log: "_Log",
+    device: str,
+) -> Matte:
+    """The stages from the trimap on."""
+    with log.stage("Trimap") as stage:
+        trimap = trimaps.from_mask(mask) if given is None else given
+        stage.notes = _on_trimap(trimap, given is not None)
+        stage.picture = pictures.grey(trimap)
+
+    with log.stage("KNN matting") as stage:
+        alpha = knn_matting(image, trimap, features)
+        stage.picture = pictures.grey(alpha)
+
+    with log.stage("Foreground") as stage:
+        foreground = estimate_foreground(image, alpha)
+        stage.picture = pictures.preview(foreground)
+
+    notes = tuple(note for done in log.done for note in done.notes if note != device)
+    return Matte(image, alpha, foreground, trimap, mask, tuple(log.done), notes, device)
+
+
+def _pixels(image: Image) -> NDArray[np.uint8]:
+    return image if isinstance(image, np.ndarray) else read_image(image)
+
+
+def _grey(trimap: Image) -> NDArray[np.uint8]:
+    return trimap if isinstance(trimap, np.ndarray) else read_trimap(trimap)
+
+
+def _counted(faces: list[NDArray[np.float32]]) -> tuple[str, ...]:
+    if not faces:
+        return ("No face was found.",)
+    return (f"{len(faces)} faces; the largest leads.",) if len(faces) > 1 else ()
+
+
+def _on_trimap(trimap: NDArray[np.uint8], users: bool) -> tuple[str, ...]:
+    notes = ["Your own trimap."] if users else []
+    if not trimap.any():
+        notes.append("No person was found in this photo.")
+    unknown = np.count_nonzero(trimap == trimaps.UNKNOWN) / trimap.size
+    return (*notes, f"{unknown:.1%} of the photo is left to matting.")
+
+
+def _channels_picture(image, transforms) -> NDArray[np.uint8]:
+    height, width = network_size(*image.shape[:2])
+    factors = width / image.shape[1], height / image.shape[0]
+    placed = [scaled(transform, *factors) for transform in transforms]
+    return pictures.channels(portrait_channels(placed, height, width))
+
+
+@dataclass
+class _Running:
+    """What a stage at work leaves for its record."""
+
+    picture: NDArray[np.uint8] | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class _Log:
+    """Times the stages and hands them out as they are done."""
+
+    on_stage: OnStage | None
+    done: list[Stage] = field(default_factory=list)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[_Running]:
+        start, running = time.perf_counter(), _Running()
+        yield running
+        stage = Stage(name, running.picture, time.perf_counter() - start, running.notes)
+        self.done.append(stage)
+        if self.on_stage:
+            self.on_stage(stage)

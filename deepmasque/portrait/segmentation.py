@@ -1,0 +1,61 @@
+"""Stage 3: the probability of person at each pixel, from PortraitFCN+."""
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deepmasque.engine import Engine
+from deepmasque.portrait.alignment import portrait_channels, scaled
+from deepmasque.portrait.prior import soft_segmentation
+
+NETWORK_PIXELS = 512 * 384
+"""The network sees the photo reduced or enlarged to about this many pixels, its sides kept in
+proportion up to LONGEST_RATIO and rounded to multiples of STRIDE."""
+STRIDE = 32
+LONGEST_RATIO = 4.0
+
+
+def person_probability(
+    image: NDArray[np.uint8],
+    transforms: Sequence[NDArray[np.float64]],
+    engine: Engine,
+) -> NDArray[np.float32]:
+    """Probability of person at the photo's own size.
+
+    image: (H, W, 3) uint8 sRGB. transforms: photo-to-reference (2, 3), the leader first.
+    Returns (H, W) float32 in 0..1.
+    """
+    height, width = image.shape[:2]
+    logits = engine(network_input(image, transforms))
+    logits = cv2.resize(logits, (width, height), interpolation=cv2.INTER_LINEAR)
+    return 1 / (1 + np.exp(-logits))
+
+
+def network_input(
+    image: NDArray[np.uint8], transforms: Sequence[NDArray[np.float64]]
+) -> NDArray[np.float32]:
+    """(7, h, w) float32: RGB within -1..1, the portrait channels, the soft segmentation prior."""
+    height, width = network_size(*image.shape[:2])
+    factors = width / image.shape[1], height / image.shape[0]
+    reduced = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    placed = [scaled(transform, *factors) for transform in transforms]
+    return np.concatenate(
+        [
+            reduced.astype(np.float32).transpose(2, 0, 1) / 127.5 - 1,
+            portrait_channels(placed, height, width),
+            soft_segmentation(reduced)[None],
+        ]
+    )
+
+
+def network_size(height: int, width: int) -> tuple[int, int]:
+    """Height and width of the network's input for a photo of this size."""
+    ratio = np.clip(height / width, 1 / LONGEST_RATIO, LONGEST_RATIO)
+    tall = np.sqrt(NETWORK_PIXELS * ratio)
+    return _rounded(tall), _rounded(tall / ratio)
+
+
+def _rounded(side: float) -> int:
+    return max(STRIDE, round(side / STRIDE) * STRIDE)

@@ -1,0 +1,150 @@
+"""From a ready photo to one training sample: another pose, another place, another light.
+
+Rotations, scales and gammas reach as far as those of Shen et al. 2016, section 5.1.
+"""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deepmasque.portrait.alignment import mean_placement, portrait_channels
+from deepmasque.training.photos import Photo
+
+REPLACED = 0.4
+EMPTY = 0.04
+COMPANY = 0.10
+NO_LANDMARKS = 0.10
+Generator = np.random.Generator
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A composed photo before it becomes tensors.
+
+    image: (h, w, 3) uint8; mask: (h, w) float32 0..1; transforms: photo-to-reference, leader first.
+    """
+
+    image: NDArray[np.uint8]
+    mask: NDArray[np.float32]
+    transforms: list[NDArray[np.float64]]
+
+
+def compose(
+    photo: Photo, company: Photo, plate: NDArray[np.uint8], size: tuple[int, int], rng: Generator
+) -> Scene:
+    """One scene of size (height, width): the photo moved, at times on another plate, with company,
+    or the plate alone.
+    """
+    height, width = size
+    plate = crop_of(plate, size, rng)
+    if rng.random() < EMPTY:
+        empty = np.zeros(size, np.float32)
+        return Scene(plate, empty, [mean_placement(height, width)])
+    move = random_move(photo, size, rng)
+    mask = _warped(photo.mask, move, size).astype(np.float32) / 255
+    if rng.random() < REPLACED:
+        image = over(_warped(photo.foreground, move, size), softened(mask, rng), plate)
+    else:
+        image = _warped(photo.image, move, size)
+    scene = Scene(image, mask, _moved(photo.placements, move))
+    if rng.random() < COMPANY:
+        scene = with_company(scene, company, rng)
+    return scene
+
+
+def with_company(scene: Scene, company: Photo, rng: Generator) -> Scene:
+    """A second person, smaller and to one side, behind the first; both are foreground."""
+    size = scene.mask.shape
+    height, width = company.mask.shape
+    scale = size[0] / height * rng.uniform(0.4, 0.9)
+    side = rng.choice([rng.uniform(-0.1, 0.2), rng.uniform(0.8, 1.1)])
+    left = side * size[1] - width * scale / 2
+    move = np.array([[scale, 0, left], [0, scale, size[0] - height * scale]])
+    theirs = _warped(company.mask, move, size, cv2.BORDER_CONSTANT).astype(np.float32) / 255
+    shown = softened(theirs, rng) * (1 - scene.mask)
+    image = over(_warped(company.foreground, move, size), shown, scene.image)
+    mask = np.maximum(scene.mask, theirs)
+    return Scene(image, mask, scene.transforms + _moved(company.placements, move))
+
+
+def relit(image: NDArray[np.uint8], rng: Generator) -> NDArray[np.uint8]:
+    """Gamma, gain, colour cast, contrast; at times grey, blur, noise, JPEG."""
+    light = image.astype(np.float32) / 255
+    if rng.random() < 0.8:
+        light = light ** np.exp(rng.uniform(np.log(0.5), np.log(1.6)))
+        light *= rng.uniform(0.7, 1.25) * rng.uniform(0.88, 1.12, 3).astype(np.float32)
+        light = (light - 0.5) * rng.uniform(0.75, 1.25) + 0.5
+    if rng.random() < 0.08:
+        light = np.repeat(light.mean(axis=2, keepdims=True), 3, axis=2)
+    if rng.random() < 0.15:
+        light = cv2.GaussianBlur(light, (0, 0), rng.uniform(0.4, 1.6))
+    if rng.random() < 0.25:
+        light += rng.normal(0, rng.uniform(0.005, 0.05), light.shape).astype(np.float32)
+    pixels = np.rint(np.clip(light, 0, 1) * 255).astype(np.uint8)
+    if rng.random() < 0.2:
+        quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(25, 90))]
+        pixels = cv2.imdecode(cv2.imencode(".jpg", pixels, quality)[1], cv2.IMREAD_COLOR)
+    return pixels
+
+
+def channels(scene: Scene, rng: Generator) -> NDArray[np.float32]:
+    """(3, h, w) portrait channels, for some samples as if no face had been found."""
+    height, width = scene.mask.shape
+    if rng.random() < NO_LANDMARKS:
+        return portrait_channels([mean_placement(height, width)], height, width)
+    trembled = [t + t * rng.normal(0, 0.01, t.shape) for t in scene.transforms]
+    return portrait_channels(trembled, height, width)
+
+
+def random_move(photo: Photo, size: tuple[int, int], rng: Generator) -> NDArray[np.float64]:
+    """Affine (2, 3) from photo to scene: turned, scaled, shifted, at times mirrored."""
+    height, width = photo.mask.shape
+    reach = rng.choice([8, 22, 45], p=[0.6, 0.3, 0.1])
+    angle = np.deg2rad(rng.uniform(-reach, reach))
+    zoom = np.exp(rng.normal(0, 0.2))
+    zoom = np.clip(zoom, 0.6, 1.5) * max(size[0] / height, size[1] / width)
+    stretch = np.exp(rng.normal(0, 0.05))
+    mirror = rng.choice([-1, 1])
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    linear = turn @ np.diag([zoom * stretch * mirror, zoom / stretch])
+    centre = np.array([size[1], size[0]]) * (0.5 + rng.normal(0, 0.06, 2))
+    return np.column_stack([linear, centre - linear @ [width / 2, height / 2]])
+
+
+def crop_of(plate: NDArray[np.uint8], size: tuple[int, int], rng: Generator) -> NDArray[np.uint8]:
+    """A random part of the plate at the scene's size."""
+    height, width = plate.shape[:2]
+    scale = min(height / size[0], width / size[1]) * rng.uniform(0.5, 1)
+    tall, wide = int(size[0] * scale), int(size[1] * scale)
+    top, left = rng.integers(height - tall + 1), rng.integers(width - wide + 1)
+    part = plate[top : top + tall, left : left + wide, :: rng.choice([-1, 1])]
+    return cv2.resize(part, size[::-1], interpolation=cv2.INTER_AREA)
+
+
+def softened(mask: NDArray[np.float32], rng: Generator) -> NDArray[np.float32]:
+    """The binary mask with the soft edge of a camera."""
+    return cv2.GaussianBlur(mask, (0, 0), rng.uniform(0.4, 1.3) * mask.shape[0] / 256)
+
+
+def over(
+    foreground: NDArray[np.uint8], alpha: NDArray[np.float32], background: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """alpha * foreground + (1 - alpha) * background."""
+    a = alpha[..., None]
+    return np.rint(a * foreground + (1 - a) * background).astype(np.uint8)
+
+
+def _warped(pixels, move, size, border=cv2.BORDER_REPLICATE):
+    shrinks = abs(np.linalg.det(move[:, :2])) < 0.3
+    if shrinks:
+        pixels = cv2.resize(pixels, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+        move = move @ np.diag([2, 2, 1])
+    return cv2.warpAffine(pixels, move, size[::-1], flags=cv2.INTER_LINEAR, borderMode=border)
+
+
+def _moved(transforms: NDArray[np.float64], move: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+    """The placements after the photo was moved: photo-to-reference after scene-to-photo."""
+    back = np.vstack([cv2.invertAffineTransform(move), [0, 0, 1]])
+    return [transform @ back for transform in transforms]
