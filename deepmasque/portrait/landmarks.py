@@ -5,6 +5,7 @@ from the training photos (`deepmasque.training.reference`) and kept with the ref
 """
 
 import threading
+from collections.abc import Iterator
 from functools import cache
 
 import cv2
@@ -16,6 +17,8 @@ from deepmasque.weights import reference
 
 MESH_VERTICES = 468
 FACE_LIMIT = 16
+TILES = ((1, 1.0), (3, 0.4))
+"""(n, share): the far-range detector sees n x n parts of the photo, each that share of its sides."""
 LONGEST_SIDE = 1280
 """Faces are looked for in a photo reduced to this size; the mesh itself sees 192 x 192 pixels."""
 
@@ -52,7 +55,7 @@ def find_meshes(image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
     with _lock:
         meshes = _near_meshes(image)
         for box in _far_boxes(image):
-            if not any(_holds_centre(box, mesh) for mesh in meshes):
+            if not any(_same_face(box, mesh) for mesh in meshes):
                 meshes += _meshes_in_crop(image, box)
     scale = np.float32([width / image.shape[1], height / image.shape[0]])
     meshes = [mesh * scale for mesh in meshes[:FACE_LIMIT]]
@@ -67,20 +70,31 @@ def _near_meshes(image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
     ]
 
 
-def _far_boxes(image: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
-    """Boxes (x0, y0, x1, y1) in pixels from the far-range detector."""
-    size = np.float32([image.shape[1], image.shape[0]])
-    boxes = []
-    for detection in _far_graph().process(image).detections or []:
-        box = detection.location_data.relative_bounding_box
-        corner = np.float32([box.xmin, box.ymin]) * size
-        boxes.append(np.concatenate([corner, corner + np.float32([box.width, box.height]) * size]))
-    return boxes
+def _far_boxes(image: NDArray[np.uint8]) -> Iterator[NDArray[np.float32]]:
+    """Boxes (x0, y0, x1, y1) in pixels from the far-range detector, from near to ever farther.
+
+    It reduces what it sees to 192 x 192 pixels, so it is shown the whole photo and then its parts.
+    """
+    height, width = image.shape[:2]
+    for tiles, share in TILES:
+        tall, wide = max(1, int(height * share)), max(1, int(width * share))
+        for top in np.linspace(0, height - tall, tiles, dtype=int):
+            for left in np.linspace(0, width - wide, tiles, dtype=int):
+                part = np.ascontiguousarray(image[top : top + tall, left : left + wide])
+                for detection in _far_graph().process(part).detections or []:
+                    box = detection.location_data.relative_bounding_box
+                    x, y = left + box.xmin * wide, top + box.ymin * tall
+                    yield np.float32([x, y, x + box.width * wide, y + box.height * tall])
 
 
-def _holds_centre(box: NDArray[np.float32], mesh: NDArray[np.float32]) -> bool:
-    centre = mesh.mean(axis=0)
-    return bool((box[:2] <= centre).all() and (centre <= box[2:]).all())
+def _same_face(box: NDArray[np.float32], mesh: NDArray[np.float32]) -> bool:
+    """Whether the centre of either lies within the other."""
+    low, high = mesh.min(axis=0), mesh.max(axis=0)
+    corner, opposite = box[:2], box[2:]
+    centre, middle = (low + high) / 2, (corner + opposite) / 2
+    inside_box = (corner <= centre).all() and (centre <= opposite).all()
+    inside_mesh = (low <= middle).all() and (middle <= high).all()
+    return bool(inside_box or inside_mesh)
 
 
 def _meshes_in_crop(
