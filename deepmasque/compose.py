@@ -4,11 +4,7 @@ Everything is blended in sRGB: alpha and foreground are solved in it, and it is 
 every viewer will blend the cut-out.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from importlib.util import find_spec, module_from_spec, spec_from_file_location
-from pathlib import Path
 from threading import Lock
 
 import cv2
@@ -33,6 +29,8 @@ class Gradient:
 
 Background = Colour | Gradient | NDArray[np.uint8]
 
+_one_at_a_time = Lock()  # Numba's plain thread pool ends the process when two threads enter it
+
 
 def estimate_foreground(image: NDArray[np.uint8], alpha: NDArray[np.float32]) -> NDArray[np.uint8]:
     """The subject's colours without the old background shining through.
@@ -44,10 +42,12 @@ def estimate_foreground(image: NDArray[np.uint8], alpha: NDArray[np.float32]) ->
     image: (H, W, 3) uint8. alpha: (H, W) float32 in 0..1.
     Returns (H, W, 3) uint8.
     """
+    from pymatting.foreground.estimate_foreground_ml import estimate_foreground_ml
+
     if max(alpha.shape) == 1:
         return image.copy()  # the pyramid needs at least two pixels
     with _one_at_a_time:
-        estimate = _multi_level_estimation()(image.astype(np.float32) / 255, alpha)
+        estimate = estimate_foreground_ml(image.astype(np.float32) / 255, alpha)
     foreground = (estimate * 255 + 0.5).astype(np.uint8)
     return np.where(alpha[..., None] == 1, image, foreground)
 
@@ -114,21 +114,3 @@ def _covering(picture: NDArray[np.uint8], height: int, width: int) -> NDArray[np
     crop = picture[top : top + crop_height, left : left + crop_width]
     kind = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
     return cv2.resize(crop, (width, height), interpolation=kind)
-
-
-_one_at_a_time = Lock()  # Numba's plain thread pool ends the process when two threads enter it
-
-
-@cache
-def _multi_level_estimation() -> Callable[[NDArray, NDArray], NDArray]:
-    """PyMatting's `estimate_foreground_ml`, loaded from its file.
-
-    Importing the package would first compile all its other methods: minutes in a new environment,
-    and a second in every process after that.
-    """
-    package = Path(find_spec("pymatting").origin).parent
-    file = package / "foreground" / "estimate_foreground_ml.py"
-    spec = spec_from_file_location("pymatting_estimate_foreground_ml", file)
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.estimate_foreground_ml

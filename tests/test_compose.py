@@ -1,5 +1,3 @@
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -69,14 +67,6 @@ class TestForeground:
         with ThreadPoolExecutor(4) as pool:
             for result in pool.map(lambda _: estimate_foreground(image, alpha), range(8)):
                 assert np.array_equal(result, foreground)
-
-    def test_the_rest_of_pymatting_is_not_imported(self):
-        code = (
-            "import sys, numpy as np; from deepmasque.compose import estimate_foreground;"
-            "estimate_foreground(np.zeros((4, 4, 3), np.uint8), np.ones((4, 4), np.float32));"
-            "sys.exit('pymatting' in sys.modules)"
-        )
-        assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
 class TestCutout:
