@@ -4,11 +4,11 @@ import streamlit as st
 
 import deepmasque
 from deepmasque import samples
-from pages.components import before_after, viewer_pictures
-from pages.components.shelf import backgrounds, device, sample_gallery
+from pages.components import before_after, viewer_pictures, working
+from pages.components.shelf import LOADING, backgrounds, device, sample_gallery
 
 
-@st.cache_resource(show_spinner="Cutting out the first portrait …")
+@st.cache_resource(show_spinner=False)
 def shown_matte() -> deepmasque.Matte:
     """Matte the portrait of the hero once; it warms the models up on the way."""
     return deepmasque.matte(samples.portraits()[0].path)
@@ -25,14 +25,21 @@ def hero() -> None:
         )
         if st.button("Upload a photo", type="primary", key="start"):
             st.switch_page("pages/matte.py")
-    with stage.container(key="hero-stage"):
-        try:
-            device()
-            pictures = viewer_pictures("hero", shown_matte())
-            amber = next(each for each in backgrounds() if each["id"] == "amber")
-            before_after(pictures, [amber], chosen=amber, key="hero")
-        except deepmasque.DeepMasqueError as error:
-            st.error(str(error))
+    with stage.container(key="hero-stage"), st.empty():
+        show_portrait()
+
+
+def show_portrait() -> None:
+    """Put the first sample on the stage, then its cut-out as soon as there is one."""
+    st.html(working(deepmasque.read_image(samples.portraits()[0].path), LOADING))
+    try:
+        device()
+        pictures = viewer_pictures("hero", shown_matte())
+    except deepmasque.DeepMasqueError as error:
+        st.error(str(error))
+        return
+    amber = next(each for each in backgrounds() if each["id"] == "amber")
+    before_after(pictures, [amber], chosen=amber, key="hero")
 
 
 def about() -> None:

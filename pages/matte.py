@@ -15,8 +15,8 @@ from streamlit.delta_generator import DeltaGenerator
 
 import deepmasque
 from deepmasque import samples
-from deepmasque.compose import Gradient
-from deepmasque.image import encode_jpeg, encode_png
+from deepmasque.compose import Gradient, alpha_channel
+from deepmasque.image import SUFFIXES, encode_jpeg, encode_png
 from deepmasque.portrait import pipeline, trimap
 from pages.components import (
     before_after,
@@ -28,10 +28,10 @@ from pages.components import (
     stage_rows,
     stage_times,
     viewer_pictures,
+    working,
 )
-from pages.components.shelf import Job, backgrounds, device, sample_gallery
+from pages.components.shelf import LOADING, Job, backgrounds, device, sample_gallery
 
-FILE_TYPES = ["jpg", "jpeg", "png", "webp", "heic", "heif", "tif", "tiff", "bmp"]
 OWN_UPLOADER = ".st-key-own-background input[type=file]"
 
 
@@ -50,38 +50,41 @@ def intake() -> None:
     if error := st.session_state.pop("error", None):
         st.error(error)
     drop, pick = st.columns([6, 5], gap="large")
+    key = f"files-{st.session_state.setdefault('attempt', 0)}"
     with drop.container(key="drop"):
         st.file_uploader(
             "Photo",
-            type=FILE_TYPES,
+            type=SUFFIXES,
             accept_multiple_files=True,
-            key="files",
+            key=key,
             on_change=take_files,
+            args=[key],
             label_visibility="collapsed",
         )
         with st.container(horizontal=True, vertical_alignment="center"):
             if st.button("Use the webcam", icon=":material/photo_camera:", key="webcam"):
                 webcam()
-            st.caption("Your own trimap? Add two files named *…Image…* and *…Trimap…*.")
+            st.caption("Have a trimap? Add both files, named “Image” and “Trimap”.")
     with pick.container(key="pick"):
         job = sample_gallery("samples", height="clamp(280px, 56vh, 520px)")
     if job:
         start(job)
 
 
-@st.dialog("Webcam")
+@st.dialog("Webcam", width="large")
 def webcam() -> None:
     """Take one picture."""
-    picture = st.camera_input("Webcam", label_visibility="collapsed")
+    picture = st.camera_input("Webcam", resolution="1080p", label_visibility="collapsed")
     if picture:
         start(Job("webcam.jpg", picture.getvalue()))
 
 
-def take_files() -> None:
+def take_files(key: str) -> None:
     """Turn what was just dropped into a job, or into a sentence why not."""
-    files = st.session_state.files
+    files = st.session_state[key]
     if not files:
         return
+    st.session_state.attempt += 1  # the next drop zone begins empty
     marked = {
         word: [file for file in files if word in file.name.lower()] for word in ("image", "trimap")
     }
@@ -112,9 +115,11 @@ def work_on(job: Job) -> None:
     progress = Progress(rows, stage=stage.empty())
     try:
         photo = deepmasque.read_image(job.photo)
-        progress.show(photo)
+        progress.show(photo, LOADING)
         device()
         matte = deepmasque.matte(photo, trimap=job.trimap, on_stage=progress)
+    except deepmasque.ImageError as error:
+        st.session_state.error = another_photo(error)
     except deepmasque.DeepMasqueError as error:
         st.session_state.error = str(error)
     else:
@@ -141,16 +146,15 @@ class Progress:
         self.rows.html(stage_rows(pipeline.STAGES, self.done))
         self.show(stage.picture)
 
-    def show(self, pixels: NDArray[np.uint8]) -> None:
+    def show(self, pixels: NDArray[np.uint8], label: str = "") -> None:
         """Show a picture large."""
         if self.stage:
-            url = picture_url(pixels, 1024)
-            self.stage.html(f'<div class="dm-working"><img src="{url}" alt="Latest step"></div>')
+            self.stage.html(working(pixels, label))
 
 
 def leave() -> None:
     """Forget the photo; the page asks for the next one."""
-    for name in ("job", "work", "own", "chosen"):
+    for name in ("job", "work", "own", "first", "chosen"):
         st.session_state.pop(name, None)
 
 
@@ -201,19 +205,19 @@ def compare(work: Work, panel: DeltaGenerator) -> None:
     own: OwnBackground | None = st.session_state.get("own")
     if own:
         choices.append({"id": own.identity, "label": "Your photo", "kind": "photo", "url": own.url})
-    chosen = st.session_state.get("chosen", choices[0])
+    first = st.session_state.setdefault("first", choices[0])
     picked = before_after(
         viewer_pictures(work.identity, work.matte),
         choices,
-        chosen=chosen,
+        chosen=first,
         key="viewer",
         uploader=OWN_UPLOADER,
     )
-    st.session_state.chosen = picked or chosen
+    st.session_state.chosen = picked or first
     with st.container(key="own-background"):
         st.file_uploader(
             "Background photo",
-            type=FILE_TYPES,
+            type=SUFFIXES,
             key="own-file",
             on_change=take_background,
             label_visibility="collapsed",
@@ -222,7 +226,9 @@ def compare(work: Work, panel: DeltaGenerator) -> None:
         st.error(error)
     with panel:
         downloads(work, st.session_state.chosen, own)
-        st.button("New photo", key="new", on_click=leave, width="stretch")
+        if st.button("New photo", key="new", width="stretch"):
+            leave()
+            st.rerun()
         st.html(stage_times(work.matte.stages))
 
 
@@ -242,16 +248,16 @@ def take_background() -> None:
         return
     try:
         pixels = deepmasque.read_image(file.getvalue())
-    except deepmasque.DeepMasqueError as error:
-        st.session_state["background-error"] = str(error)
+    except deepmasque.ImageError as error:
+        st.session_state["background-error"] = another_photo(error)
         return
-    st.session_state.own = OwnBackground(f"own-{uuid4().hex}", pixels, picture_url(pixels, 1600))
+    st.session_state.own = OwnBackground(f"own-{uuid4().hex}", pixels, picture_url(pixels, 1200))
 
 
 def downloads(work: Work, picked: dict, own: OwnBackground | None) -> None:
     """Offer every result at full size; each is encoded when it is asked for."""
     matte, stem = work.matte, Path(work.name).stem
-    alpha = np.rint(matte.alpha * 255).astype(np.uint8)
+    alpha = alpha_channel(matte)
 
     def cutout() -> bytes:
         return encode_png(deepmasque.cutout(matte))
@@ -303,15 +309,15 @@ def new_background(picked: dict, own: OwnBackground | None) -> str | Gradient | 
 def correct(work: Work, panel: DeltaGenerator) -> None:
     """Paint on the trimap or widen its band, then solve the matting again."""
     matte = work.matte
+    st.session_state.first = st.session_state.chosen  # what the viewer will come back with
     with panel:
         st.html(
             '<p class="dm-help"><b>Amber</b> is what the matting decides. Paint what must stay, '
             "what must go, or where it should look again.</p>"
         )
-        usual = max(1, round(matte.alpha.shape[0] / 80))
-        width = st.slider("Band width", 1, usual * 5, usual, format="%d px", key="band")
+        width = st.slider("Band width", 0.5, 4.0, 1.0, 0.25, format="%.2f×", key="band")
         rows = st.empty()
-    base = matte.trimap if width == usual else trimap.banded(matte.mask, width)
+    base = matte.trimap if width == 1 else trimap.from_mask(matte.mask, width)
     strokes = brush(
         brush_pictures(f"{work.identity}-{width}", matte.image, base), key=f"brush-{work.identity}"
     )
@@ -327,6 +333,11 @@ def correct(work: Work, panel: DeltaGenerator) -> None:
     st.session_state.work = Work(work.name, again)
     del st.session_state["mode"]
     st.rerun(scope="fragment")
+
+
+def another_photo(error: deepmasque.ImageError) -> str:
+    """Say what is wrong with a picture and what to do."""
+    return f"{str(error).rstrip('.')}; please choose another photo."
 
 
 def title(name: str) -> str:

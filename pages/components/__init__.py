@@ -10,6 +10,7 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from deepmasque.compose import alpha_channel
 from deepmasque.image import encode_jpeg, encode_png
 from deepmasque.matte import Matte, Stage
 
@@ -79,12 +80,11 @@ def brush(pictures: dict, *, key: str) -> list[dict] | None:
 @st.cache_data(max_entries=6, show_spinner=False)
 def viewer_pictures(identity: str, _matte: Matte) -> dict[str, str]:
     """Photo, foreground and alpha as data URLs of one size, at most VIEW_SIDE px long."""
-    alpha = np.rint(_matte.alpha * 255).astype(np.uint8)
     return {
         "id": identity,
         "photo": picture_url(_matte.image, VIEW_SIDE),
         "foreground": picture_url(_matte.foreground, VIEW_SIDE),
-        "alpha": data_url(encode_png(shrunk(alpha, VIEW_SIDE)), "png"),
+        "alpha": data_url(encode_png(shrunk(alpha_channel(_matte), VIEW_SIDE)), "png"),
     }
 
 
@@ -101,6 +101,13 @@ def brush_pictures(
         "photo": picture_url(_image, VIEW_SIDE),
         "trimap": data_url(encode_png(shrunk(_trimap, VIEW_SIDE, Image.Resampling.NEAREST)), "png"),
     }
+
+
+def working(pixels: NDArray[np.uint8], label: str = "") -> str:
+    """Show a picture on the stage while something is being done to it."""
+    tag = f"<span>{escape(label)}</span>" if label else ""
+    url = picture_url(pixels, 1024)
+    return f'<div class="dm-working"><img src="{url}" alt="Latest step">{tag}</div>'
 
 
 def stage_rows(names: Sequence[str], done: Sequence[Stage]) -> str:

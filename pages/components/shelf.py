@@ -11,6 +11,7 @@ from deepmasque.portrait import pipeline
 from pages.components import gallery, picture_url
 
 THUMBNAIL_SIDE = 640
+LOADING = "Loading the networks …"
 PLAIN = {"id": "transparent", "label": "Transparent", "kind": "transparent"}
 COLOURS = {"White": "#ffffff", "Warm grey": "#b8b0a6", "Amber": "#f5a623", "Studio blue": "#3d6fa8"}
 GRADIENTS = {
@@ -29,7 +30,7 @@ class Job:
     trimap: bytes | None = None
 
 
-@st.cache_resource(show_spinner="Loading the networks …")
+@st.cache_resource(show_spinner=False)
 def device() -> str:
     """Load every model once for all visitors; the name of the device that runs them."""
     return pipeline.warm_up()
@@ -73,7 +74,7 @@ def backgrounds() -> list[dict]:
             "id": sample.name,
             "label": sample.title,
             "kind": "photo",
-            "url": thumbnail(sample.path, 1600),
+            "url": thumbnail(sample.path, 1200),
         }
         for sample in samples.backgrounds()
     ]

@@ -125,9 +125,16 @@ async function decoded(url) {
   return image;
 }
 
-// The photo itself, tiny and dark, fills the stage behind the picture.
-function ambient(element, image) {
-  const tiny = Object.assign(document.createElement("canvas"), { width: 24, height: 16 });
-  tiny.getContext("2d").drawImage(image, 0, 0, 24, 16);
-  element.style.backgroundImage = `url(${tiny.toDataURL()})`;
+// The photo itself, blurred and dark, fills the stage behind the picture. Drawn once: a CSS filter
+// would be computed again for every movement of the slider.
+function ambient(canvas, image) {
+  const [tiny, context] = [document.createElement("canvas"), canvas.getContext("2d")];
+  Object.assign(tiny, { width: 6, height: 4 });
+  tiny.getContext("2d").drawImage(image, 0, 0, 6, 4);
+  Object.assign(canvas, { width: 96, height: 64 });
+  context.filter = "blur(6px)";
+  context.drawImage(tiny, -12, -8, 120, 80);
+  context.filter = "none";
+  context.fillStyle = "rgb(12 10 8 / .66)";
+  context.fillRect(0, 0, 96, 64);
 }

@@ -1,0 +1,119 @@
+"""The dashboard in a real browser: one server and one Chromium for all tests."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).parents[2]
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+MAC_APPS = (
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "/Applications/Chromium.app/Contents/MacOS/Chromium",
+)
+FLAGS = (
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--use-fake-device-for-media-stream",
+    "--use-fake-ui-for-media-stream",
+)
+LAPTOP = {"width": 1366, "height": 850}
+PHONE = {"width": 390, "height": 844}
+START_SECONDS = 60
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory):
+    """Address of a running dashboard."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    log = tmp_path_factory.mktemp("dashboard") / "log.txt"
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
+    with log.open("wb") as output:
+        server = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(address, server, log)
+        yield address
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+def wait_for(address, server, log):
+    end = time.monotonic() + START_SECONDS
+    while time.monotonic() < end and server.poll() is None:
+        try:
+            with urlopen(f"{address}/_stcore/health", timeout=2):
+                return
+        except OSError:
+            time.sleep(0.2)
+    pytest.fail(f"The dashboard did not start:\n{log.read_text()}")
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A real Chromium, without which these tests fail."""
+    found = [path for name in NAMES if (path := shutil.which(name))]
+    found += [path for path in MAC_APPS if Path(path).exists()]
+    if not found:
+        pytest.fail("No Chromium found: install it (apt install chromium, or Chrome on a Mac).")
+    as_root = hasattr(os, "geteuid") and os.geteuid() == 0
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=found[0], args=[*FLAGS, *(["--no-sandbox"] if as_root else [])]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def windows(app, chromium):
+    """One browser profile for each width, so that the page's scripts are loaded once."""
+    profiles = {
+        "laptop": chromium.new_context(base_url=app, viewport=LAPTOP),
+        "phone": chromium.new_context(base_url=app, viewport=PHONE, has_touch=True, is_mobile=True),
+    }
+    yield profiles
+    for profile in profiles.values():
+        profile.close()
+
+
+@pytest.fixture
+def laptop(app, windows):
+    """A page in a window of a laptop's size, which may talk to the dashboard only."""
+    yield from watched_page(app, windows["laptop"])
+
+
+@pytest.fixture
+def phone(app, windows):
+    """A page on a phone, which may talk to the dashboard only."""
+    yield from watched_page(app, windows["phone"])
+
+
+def watched_page(app, profile):
+    page = profile.new_page()
+    page.set_default_timeout(30_000)
+    strangers, faults = [], []
+    page.on("request", lambda request: note_stranger(request.url, app, strangers))
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    yield page
+    page.close()
+    assert not strangers, f"The page asked other hosts: {strangers}"
+    assert not faults, f"JavaScript failed: {faults}"
+
+
+def note_stranger(url, app, strangers):
+    if not url.startswith((app, app.replace("http", "ws", 1), "data:", "blob:")):
+        strangers.append(url)

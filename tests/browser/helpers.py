@@ -1,0 +1,91 @@
+"""What the browser tests do and ask again and again."""
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from deepmasque import samples
+
+PORTRAIT = {sample.name: sample.path for sample in samples.portraits()}["grace_hopper"]
+
+
+def viewer(page):
+    """The large stage, once its pictures are drawn."""
+    stage = page.locator(".stage[data-ready]")
+    stage.wait_for(timeout=90_000)
+    return stage
+
+
+def result(page):
+    """The stage of a finished cut-out."""
+    page.get_by_role("button", name="Download cut-out").wait_for(timeout=90_000)
+    return viewer(page)
+
+
+def upload(page, *files):
+    """Drop files, each a path or (name, bytes), on a fresh Upload & matte page."""
+    page.goto("/matte")
+    drop(page, *files)
+
+
+def drop(page, *files):
+    """Drop files on the page that is open."""
+    payload = [
+        str(file)
+        if isinstance(file, Path)
+        else {"name": file[0], "mimeType": "application/octet-stream", "buffer": file[1]}
+        for file in files
+    ]
+    page.locator(".st-key-drop input[type=file]").set_input_files(payload)
+
+
+def download(page, name):
+    """Name and bytes behind a download button."""
+    page.locator("[data-test-script-state=notRunning]").wait_for()
+    with page.expect_download() as waiting:
+        download_button(page, name).click()
+    return waiting.value.suggested_filename, Path(waiting.value.path()).read_bytes()
+
+
+def download_button(page, name):
+    """A download button by its label."""
+    return page.locator(".stDownloadButton").get_by_role("button", name=name, exact=True)
+
+
+def opened(data):
+    """A picture file as an array."""
+    return np.asarray(Image.open(BytesIO(data)))
+
+
+def encoded(pixels, kind="PNG"):
+    """An array as a picture file."""
+    stream = BytesIO()
+    Image.fromarray(pixels).save(stream, kind)
+    return stream.getvalue()
+
+
+def seen(locator):
+    """What an element looks like on the screen, (h, w, 3) int."""
+    return opened(locator.screenshot(animations="disabled"))[..., :3].astype(int)
+
+
+def broken_pictures(page):
+    """Pictures of the page, shadow roots included, that show nothing after a while."""
+    broken = []
+    for picture in page.locator("img").all():
+        shown = picture.evaluate(
+            "async image => { await image.decode().catch(() => 0); return image.naturalWidth > 0 }"
+        )
+        if not shown:
+            broken.append(picture.get_attribute("src")[:80])
+    return broken
+
+
+def sideways_scroll(page):
+    """Pixels by which the page, or what scrolls in it, is wider than the screen."""
+    return page.evaluate(
+        """() => Math.max(...[document.documentElement, document.querySelector(
+            "[data-testid=stMain]")].map(part => part.scrollWidth - part.clientWidth))"""
+    )
