@@ -119,7 +119,7 @@ def crop_of(plate: NDArray[np.uint8], size: tuple[int, int], rng: Generator) -> 
     scale = min(height / size[0], width / size[1]) * rng.uniform(0.5, 1)
     tall, wide = int(size[0] * scale), int(size[1] * scale)
     top, left = rng.integers(height - tall + 1), rng.integers(width - wide + 1)
-    part = plate[top : top + tall, left : left + wide, :: rng.choice([-1, 1])]
+    part = plate[top : top + tall, left : left + wide][:, :: rng.choice([-1, 1])]
     return cv2.resize(part, size[::-1], interpolation=cv2.INTER_AREA)
 
 

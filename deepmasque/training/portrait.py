@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
+from deepmasque.portrait.alignment import portrait_channels, scaled
 from deepmasque.portrait.network import PRIOR_CHANNELS, PortraitFCN
 from deepmasque.portrait.prior import soft_segmentation
 from deepmasque.training import augmentation
@@ -21,10 +22,9 @@ from deepmasque.training.initialisation import calibrate, load_imagenet
 from deepmasque.training.photos import load
 
 CURRICULUM = ((0.0, (160, 128)), (0.4, (256, 192)), (0.8, (384, 288)))
-"""From which share of the epochs on the scenes have which size (height, width)."""
 FULL_SIZE = (384, 288)
 VALIDATE_EVERY = 4
-"""Epochs between two looks at the development photos, after which `last.ckpt` is written."""
+"""Epochs between two looks at the development photos."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,8 @@ class Settings:
 
     epochs: passes over the training photos. batch: scenes per step. encoder_rate, decoder_rate:
     peaks of the one-cycle schedule. seed: of the weights' start, the order and the augmentation.
-    channels: 6 as in the paper, 7 with the soft segmentation prior.
+    channels: 6 as in the paper, 7 with the soft segmentation prior. curriculum: from which share of
+    the epochs on the scenes have which size (height, width).
     """
 
     epochs: int = 30
@@ -42,6 +43,12 @@ class Settings:
     decoder_rate: float = 2.5e-3
     seed: int = 2018
     channels: int = PRIOR_CHANNELS
+    curriculum: tuple[tuple[float, tuple[int, int]], ...] = CURRICULUM
+
+    def size_at(self, epoch: int) -> tuple[int, int]:
+        """Scene size (height, width) in this epoch."""
+        progress = epoch / self.epochs
+        return [size for start, size in self.curriculum if progress >= start][-1]
 
 
 class Scenes(Dataset):
@@ -80,8 +87,8 @@ class Unmoved(Dataset):
         factors = width / photo.mask.shape[1], height / photo.mask.shape[0]
         image = cv2.resize(photo.image, (width, height), interpolation=cv2.INTER_AREA)
         mask = cv2.resize(photo.mask, (width, height), interpolation=cv2.INTER_AREA) / 255
-        placed = [augmentation.scaled(t, *factors) for t in photo.placements]
-        return _tensors(image, augmentation.portrait_channels(placed, height, width), mask)
+        placed = [scaled(t, *factors) for t in photo.placements]
+        return _tensors(image, portrait_channels(placed, height, width), mask)
 
 
 def _tensors(image, channels, mask) -> tuple[Tensor, Tensor]:
@@ -100,8 +107,7 @@ class Photos(lightning.LightningDataModule):
 
     def train_dataloader(self) -> DataLoader:
         epoch = self.trainer.current_epoch if self.trainer else 0
-        size = size_at(epoch / self.settings.epochs)
-        seed = self.settings.seed
+        size, seed = self.settings.size_at(epoch), self.settings.seed
         scenes = Scenes(self.ready, self.plates, size, epoch, seed)
         return DataLoader(
             scenes,
@@ -118,11 +124,6 @@ class Photos(lightning.LightningDataModule):
             DataLoader(Unmoved(self.ready, pattern), 8, num_workers=self.workers)
             for pattern in patterns
         ]
-
-
-def size_at(progress: float) -> tuple[int, int]:
-    """Scene size (height, width) at this share of the run."""
-    return [size for start, size in CURRICULUM if progress >= start][-1]
 
 
 class PortraitTask(lightning.LightningModule):
@@ -206,8 +207,9 @@ def train_portrait(
         precision="bf16-mixed",
         logger=CSVLogger(run, name="", version=""),
         callbacks=[
+            ModelCheckpoint(run, filename="best", monitor="development_iou", mode="max"),
             ModelCheckpoint(
-                run, filename="best", monitor="development_iou", mode="max", save_last=True
+                run, filename="last", enable_version_counter=False, save_on_train_epoch_end=True
             ),
             EMAWeightAveraging(decay=0.998),
             LearningRateMonitor("epoch"),
@@ -215,7 +217,7 @@ def train_portrait(
         reload_dataloaders_every_n_epochs=1,
         check_val_every_n_epoch=min(VALIDATE_EVERY, settings.epochs),
         gradient_clip_val=1.0,
-        log_every_n_steps=20,
+        log_every_n_steps=10,
         num_sanity_val_steps=0,
     )
     trainer.fit(task, data, ckpt_path=last if last.exists() else None, weights_only=False)

@@ -35,7 +35,7 @@ def test_the_stages_are_handed_out_as_they_are_done(portrait):
     seen = []
     result = matte(portrait, on_stage=seen.append)
     assert tuple(stage.name for stage in seen) == STAGES
-    assert result.stages == tuple(seen)
+    assert all(a is b for a, b in zip(result.stages, seen, strict=True))
     for stage in seen:
         assert stage.picture.dtype == np.uint8
         assert stage.picture.ndim == 3
