@@ -231,7 +231,7 @@ def _summary(tally: Counter, others: int, seconds: float) -> str:
     if tally["failed"]:
         parts.append(f"{tally['failed']} failed")
     if others:
-        parts.append(f"{others} other files are no pictures")
+        parts.append(f"{others} ignored (no pictures)")
     return f"{', '.join(parts)}. {seconds:.1f} s"
 
 

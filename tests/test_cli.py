@@ -184,7 +184,7 @@ class TestFolder:
         result = call("p", photos, tmp_path / "out", "--alpha-only")
         assert result.exit_code == 1 and "Traceback" not in result.stderr
         assert "b[1].jpg is not a JPEG" in result.stderr
-        assert "2 done, 1 failed, 1 other files are no pictures" in result.stderr
+        assert "2 done, 1 failed, 1 ignored (no pictures)" in result.stderr
 
     def test_empty_folder(self, tmp_path):
         assert refused(call("p", tmp_path, tmp_path / "out"), "holds no pictures")
