@@ -220,7 +220,7 @@ class TestProcess:
         code = (
             "import sys; sys.argv = ['deepmasque', '--help']; from deepmasque.cli import app\n"
             "try: app()\n"
-            "finally: print(sorted({'torch', 'mediapipe', 'openvino', 'pymatting', 'numba',"
+            "finally: print(sorted({'torch', 'mediapipe', 'openvino', 'pymatting',"
             " 'streamlit'} & set(sys.modules)))"
         )
         result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
