@@ -15,7 +15,7 @@ class Stage:
     name: as listed by the pipeline that ran it.
     picture: (h, w, 3) uint8 sRGB, what the step produced, at most 1024 px on the long side.
     seconds: wall-clock time of the step.
-    notes: sentences for the user, such as what could not be found.
+    notes: sentences for the user on what was done and found.
     """
 
     name: str
@@ -36,7 +36,7 @@ class Matte:
     trimap: (H, W) uint8, 0 background, 128 unknown, 255 foreground.
     mask: (H, W) float32 in 0..1, the network's probability of person before any matting.
     stages: every step in order, with picture and time.
-    notes: the notes of all the stages.
+    notes: sentences on what did not go as wished, such as a face that was not found.
     device: what ran the networks.
     """
 

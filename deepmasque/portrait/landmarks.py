@@ -18,7 +18,7 @@ from deepmasque.weights import reference
 MESH_VERTICES = 468
 FACE_LIMIT = 16
 TILES = ((1, 1.0), (3, 0.4))
-"""(n, share): the far-range detector sees n x n parts of the photo, each that share of its sides."""
+"""(n, share): the far-range detector sees n x n parts of the photo, of that share of its sides."""
 LONGEST_SIDE = 1280
 """Faces are looked for in a photo reduced to this size; the mesh itself sees 192 x 192 pixels."""
 

@@ -43,4 +43,4 @@ def landmarks(image: NDArray[np.uint8], faces: Sequence[NDArray[np.float32]]) ->
 def channels(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Normalized x, normalized y and mean mask (3, h, w) side by side."""
     x, y, mean_mask = values
-    return np.hstack([grey(x / 4 + 0.5), grey(y / 4 + 0.5), grey(mean_mask)])
+    return preview(np.hstack([grey(x / 4 + 0.5), grey(y / 4 + 0.5), grey(mean_mask)]))

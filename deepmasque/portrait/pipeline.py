@@ -53,13 +53,13 @@ def matte(
 
     with log.stage("Landmarks") as stage:
         faces = find_faces(image)
-        stage.notes = _counted(faces)
+        stage.notes, stage.warnings = _counted(faces)
         stage.picture = pictures.landmarks(image, faces)
 
     with log.stage("Alignment") as stage:
         transforms = placements(faces, *image.shape[:2])
         if not faces:
-            stage.notes = ("No face to align to: the mean placement is used.",)
+            stage.warnings = ("No face to align to: the mean placement is used.",)
         stage.picture = _channels_picture(image, transforms)
 
     with log.stage("PortraitFCN+") as stage:
@@ -82,7 +82,9 @@ def rematte(
 
     Arguments and errors as for `matte`.
     """
-    log = _Log(on_stage, [s for s in previous.stages if STAGES.index(s.name) < 3])
+    kept = [stage for stage in previous.stages if STAGES.index(stage.name) < STAGES.index("Trimap")]
+    still_true = [note for note in previous.notes if any(note in stage.notes for stage in kept)]
+    log = _Log(on_stage, kept, still_true)
     given = trimaps.checked(_grey(trimap), previous.alpha.shape)
     return _solved(previous.image, previous.mask, given, features, log, previous.device)
 
@@ -105,7 +107,8 @@ def _solved(
     """The stages from the trimap on."""
     with log.stage("Trimap") as stage:
         trimap = trimaps.from_mask(mask) if given is None else given
-        stage.notes = _on_trimap(trimap, given is not None)
+        stage.notes = (_unknown_share(trimap), *(["Your own trimap."] if given is not None else []))
+        stage.warnings = () if trimap.any() else ("No person was found in this photo.",)
         stage.picture = pictures.grey(trimap)
 
     with log.stage("KNN matting") as stage:
@@ -116,8 +119,9 @@ def _solved(
         foreground = estimate_foreground(image, alpha)
         stage.picture = pictures.preview(foreground)
 
-    notes = tuple(note for done in log.done for note in done.notes if note != device)
-    return Matte(image, alpha, foreground, trimap, mask, tuple(log.done), notes, device)
+    return Matte(
+        image, alpha, foreground, trimap, mask, tuple(log.done), tuple(log.warnings), device
+    )
 
 
 def _pixels(image: Image) -> NDArray[np.uint8]:
@@ -128,18 +132,16 @@ def _grey(trimap: Image) -> NDArray[np.uint8]:
     return trimap if isinstance(trimap, np.ndarray) else read_trimap(trimap)
 
 
-def _counted(faces: list[NDArray[np.float32]]) -> tuple[str, ...]:
+def _counted(faces: list[NDArray[np.float32]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What to note and what to warn of."""
     if not faces:
-        return ("No face was found.",)
-    return (f"{len(faces)} faces; the largest leads.",) if len(faces) > 1 else ()
+        return (), ("No face was found.",)
+    return ("One face." if len(faces) == 1 else f"{len(faces)} faces; the largest leads.",), ()
 
 
-def _on_trimap(trimap: NDArray[np.uint8], users: bool) -> tuple[str, ...]:
-    notes = ["Your own trimap."] if users else []
-    if not trimap.any():
-        notes.append("No person was found in this photo.")
+def _unknown_share(trimap: NDArray[np.uint8]) -> str:
     unknown = np.count_nonzero(trimap == trimaps.UNKNOWN) / trimap.size
-    return (*notes, f"{unknown:.1%} of the photo is left to matting.")
+    return f"{unknown:.1%} of the photo is left to matting."
 
 
 def _channels_picture(image, transforms) -> NDArray[np.uint8]:
@@ -155,6 +157,7 @@ class _Running:
 
     picture: NDArray[np.uint8] | None = None
     notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass
@@ -163,12 +166,15 @@ class _Log:
 
     on_stage: OnStage | None
     done: list[Stage] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[_Running]:
         start, running = time.perf_counter(), _Running()
         yield running
-        stage = Stage(name, running.picture, time.perf_counter() - start, running.notes)
+        notes = (*running.warnings, *running.notes)
+        stage = Stage(name, running.picture, time.perf_counter() - start, notes)
         self.done.append(stage)
+        self.warnings += running.warnings
         if self.on_stage:
             self.on_stage(stage)

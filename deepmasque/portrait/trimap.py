@@ -17,6 +17,9 @@ UNSURE = (0.05, 0.95)
 """Between these probabilities the network is unsure, and the band grows over such pixels."""
 UNSURE_REACH = 4.0
 """The band grows to at most this many times its half width."""
+CORE = 0.5
+"""The innermost of every patch stays known: what lies deeper than this share of its depth. So thin
+people and narrow gaps have something to be solved from."""
 SPECK = 0.0005
 """Patches of person, and holes in one, that are smaller than this share of the photo are noise."""
 
@@ -52,10 +55,12 @@ def from_mask(mask: NDArray[np.float32], width: float = 1.0) -> NDArray[np.uint8
     trimap = person * np.uint8(FOREGROUND)
     if person.min() == person.max():
         return trimap
-    reach = half_band(*mask.shape) * width
     to_boundary = np.where(person, _distance(person), _distance(1 - person))
-    unsure = (mask > UNSURE[0]) & (mask < UNSURE[1]) & (to_boundary <= UNSURE_REACH * reach)
-    trimap[(to_boundary <= reach) | unsure] = UNKNOWN
+    reach = half_band(*mask.shape) * width
+    core = CORE * np.maximum(_deepest(person, to_boundary), _deepest(1 - person, to_boundary))
+    unsure = (mask > UNSURE[0]) & (mask < UNSURE[1])
+    band = to_boundary <= np.where(unsure, UNSURE_REACH * reach, reach)
+    trimap[band & (to_boundary <= core)] = UNKNOWN
     return trimap
 
 
@@ -112,6 +117,15 @@ def without_specks(person: NDArray[np.uint8]) -> NDArray[np.uint8]:
         small[0] = False  # label 0 is everything of the other kind
         person = np.where(small[labels], np.uint8(1 - kind), person)
     return person
+
+
+def _deepest(kind: NDArray[np.uint8], depth: NDArray[np.float32]) -> NDArray[np.float32]:
+    """For every pixel of this kind the greatest depth in its patch, 0 elsewhere."""
+    count, labels = cv2.connectedComponents(kind)
+    deepest = np.zeros(count, np.float32)
+    np.maximum.at(deepest, labels.ravel(), depth.ravel())
+    deepest[0] = 0
+    return deepest[labels]
 
 
 def _distance(inside: NDArray[np.uint8]) -> NDArray[np.float32]:

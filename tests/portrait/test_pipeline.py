@@ -96,13 +96,14 @@ def test_the_users_trimap_is_used(portrait, result):
     trimap[:, :60] = 0
     own = matte(portrait, trimap=encode_png(trimap))
     assert (own.alpha[:, :60] == 0).all()
-    assert any("own trimap" in note for note in own.notes)
+    assert any("own trimap" in note for note in own.stages[3].notes)
     np.testing.assert_array_equal(own.alpha, rematte(result, trimap).alpha)
 
 
 def test_rematte_does_only_the_matting_again(result):
     seen = []
     again = rematte(result, result.trimap, on_stage=seen.append)
+    assert again.notes == result.notes
     assert [stage.name for stage in seen] == ["Trimap", "KNN matting", "Foreground"]
     assert tuple(stage.name for stage in again.stages) == STAGES
     np.testing.assert_array_equal(again.alpha, result.alpha)
@@ -117,7 +118,8 @@ def test_two_people_both_stay_foreground():
     left = deepmasque.read_image(samples.portraits()[0].path)[:512]
     right = deepmasque.read_image(samples.portraits()[1].path)[:512]
     both = matte(np.hstack([left, right]))
-    assert any("2 faces" in note for note in both.notes)
+    assert any("2 faces" in note for note in both.stages[0].notes)
+    assert both.notes == ()
     assert both.alpha[100, 230] > 0.99
     assert both.alpha[220, 512 + 260] > 0.99
     assert both.alpha[40, 330] < 0.1

@@ -66,6 +66,18 @@ def test_any_mask_gives_a_trimap_that_matting_accepts(mask):
     trimap = from_mask(mask)
     assert trimap.shape == mask.shape
     assert set(np.unique(trimap)) <= {0, 128, 255}
+    np.testing.assert_array_equal(checked(trimap, mask.shape), trimap)
+
+
+def test_a_tiny_person_and_a_narrow_gap_keep_something_known():
+    mask = disc(800, 600, 12)
+    mask[:, 100:108] = 1
+    trimap = from_mask(mask)
+    assert trimap[400, 300] == 255
+    assert (trimap[:, 103] == 255).all()
+    gap = disc(800, 600, 200)
+    gap[300:500, 294:306] = 0
+    assert (from_mask(gap)[310:490, 299] == 0).all()
 
 
 def test_all_but_black_and_white_is_unknown():
