@@ -47,8 +47,16 @@ def app(tmp_path_factory):
         wait_for(address, server, log)
         yield address
     finally:
-        server.terminate()
-        server.wait(timeout=20)
+        stop(server)
+
+
+def stop(server):
+    server.terminate()
+    try:
+        server.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        pytest.fail("The dashboard did not stop when asked to.")
 
 
 def wait_for(address, server, log):

@@ -8,7 +8,14 @@ from PIL import Image
 
 from deepmasque import samples
 
-PORTRAIT = {sample.name: sample.path for sample in samples.portraits()}["grace_hopper"]
+SIZE = (256, 300)  # small, so that a cut-out takes a moment
+
+
+def portrait(size=SIZE):
+    """A sample as an upload: name and JPEG bytes."""
+    path = {sample.name: sample.path for sample in samples.portraits()}["grace_hopper"]
+    with Image.open(path) as image:
+        return "portrait.jpg", encoded(np.asarray(image.convert("RGB").resize(size)), "JPEG")
 
 
 def viewer(page):
@@ -25,7 +32,7 @@ def result(page):
 
 
 def upload(page, *files):
-    """Drop files, each a path or (name, bytes), on a fresh Upload & matte page."""
+    """Drop files, each (name, bytes), on a fresh Upload & matte page."""
     page.goto("/matte")
     drop(page, *files)
 
@@ -33,10 +40,8 @@ def upload(page, *files):
 def drop(page, *files):
     """Drop files on the page that is open."""
     payload = [
-        str(file)
-        if isinstance(file, Path)
-        else {"name": file[0], "mimeType": "application/octet-stream", "buffer": file[1]}
-        for file in files
+        {"name": name, "mimeType": "application/octet-stream", "buffer": data}
+        for name, data in files
     ]
     page.locator(".st-key-drop input[type=file]").set_input_files(payload)
 

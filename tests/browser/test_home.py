@@ -1,6 +1,7 @@
 """Home: the hero's slider, the samples, the terms, at both widths."""
 
 from helpers import broken_pictures, result, sideways_scroll, viewer
+from playwright.sync_api import expect
 
 
 def test_first_portrait_is_cut_out_and_every_picture_is_there(laptop):
@@ -25,8 +26,8 @@ def test_each_sample_gives_a_result_with_one_click(laptop):
         title = sample.inner_text()
         sample.click()
         result(laptop)
-        assert title in laptop.locator("h1").inner_text()
-        assert laptop.locator(".dm-film figure").count() == 6
+        expect(laptop.locator("h1")).to_have_text([title])
+        expect(laptop.locator(".dm-film figure")).to_have_count(6)
         assert not broken_pictures(laptop)
         laptop.get_by_role("link", name="Home").click()
 

@@ -8,13 +8,14 @@ import numpy as np
 import pillow_heif
 import pytest
 from helpers import (
-    PORTRAIT,
+    SIZE,
     broken_pictures,
     download,
     download_button,
     drop,
     encoded,
     opened,
+    portrait,
     result,
     seen,
     sideways_scroll,
@@ -23,7 +24,6 @@ from helpers import (
 from PIL import Image
 from playwright.sync_api import expect
 
-SIZE = Image.open(PORTRAIT).size
 STAGES = ("Landmarks", "Alignment", "PortraitFCN+", "Trimap", "KNN matting", "Foreground")
 
 
@@ -53,7 +53,7 @@ def pick(page, label):
 
 
 def test_stages_appear_one_by_one_while_they_run(laptop):
-    upload(laptop, PORTRAIT)
+    upload(laptop, portrait())
     rows = laptop.locator("ol.dm-rows")
     expect(rows.locator("li.done").first).to_contain_text("Landmarks", timeout=60_000)
     assert rows.locator("li").all_inner_texts()[-1].strip() == "Foreground"
@@ -66,7 +66,7 @@ def test_stages_appear_one_by_one_while_they_run(laptop):
 
 
 def test_slider_follows_mouse_and_keys_and_uncovers_the_photo(laptop):
-    upload(laptop, PORTRAIT)
+    upload(laptop, portrait())
     stage = result(laptop)
     pick(laptop, "White")
     grip = stage.get_by_role("slider")
@@ -86,7 +86,7 @@ def test_slider_follows_mouse_and_keys_and_uncovers_the_photo(laptop):
 
 
 def test_wheel_zooms_and_drag_pans(laptop):
-    upload(laptop, PORTRAIT)
+    upload(laptop, portrait())
     stage = result(laptop)
     laptop.mouse.move(*at(stage.bounding_box(), 0.5, 0.5))
     laptop.mouse.wheel(0, -600)
@@ -99,11 +99,11 @@ def test_wheel_zooms_and_drag_pans(laptop):
 
 
 def test_downloads_hold_what_their_names_say(laptop):
-    upload(laptop, PORTRAIT)
+    upload(laptop, portrait())
     result(laptop)
     name, data = download(laptop, "Download cut-out")
     cutout = opened(data)
-    assert name == "grace_hopper-cutout.png"
+    assert name == "portrait-cutout.png"
     assert cutout.shape == (SIZE[1], SIZE[0], 4)
     alpha = opened(download(laptop, "Alpha")[1])
     assert np.array_equal(alpha, cutout[..., 3])
@@ -117,7 +117,7 @@ def test_downloads_hold_what_their_names_say(laptop):
 
 
 def test_background_changes_at_once_and_goes_into_the_composite(laptop):
-    upload(laptop, PORTRAIT)
+    upload(laptop, portrait())
     stage = result(laptop)
     composite = download_button(laptop, "Composite")
     expect(composite).to_be_disabled()
@@ -138,7 +138,7 @@ def test_background_changes_at_once_and_goes_into_the_composite(laptop):
 
 
 def test_own_photo_becomes_the_background(laptop):
-    upload(laptop, PORTRAIT)
+    upload(laptop, portrait())
     stage = result(laptop)
     green = encoded(np.full((60, 90, 3), (0, 160, 0), np.uint8))
     with laptop.expect_file_chooser() as chooser:
@@ -155,11 +155,11 @@ def test_own_photo_becomes_the_background(laptop):
 def test_image_and_trimap_pair_uses_that_trimap(laptop):
     height, width = SIZE[1], SIZE[0]
     trimap = np.zeros((height, width), np.uint8)
-    trimap[:, 150:360] = 255
-    trimap[:, 130:150] = trimap[:, 360:380] = 128
+    trimap[:, 75:180] = 255
+    trimap[:, 65:75] = trimap[:, 180:190] = 128
     upload(
         laptop,
-        ("hopper-Image.jpg", PORTRAIT.read_bytes()),
+        ("hopper-Image.jpg", portrait()[1]),
         ("hopper-Trimap.png", encoded(trimap)),
     )
     result(laptop)
@@ -170,7 +170,7 @@ def test_image_and_trimap_pair_uses_that_trimap(laptop):
 
 
 def test_strokes_and_undo_change_only_what_was_painted(laptop):
-    upload(laptop, PORTRAIT)
+    upload(laptop, portrait())
     result(laptop)
     before = opened(download(laptop, "Alpha")[1])
     landmarks = laptop.locator(".dm-times li").first.inner_text()
@@ -196,7 +196,7 @@ def test_strokes_and_undo_change_only_what_was_painted(laptop):
 
 
 def test_wider_band_reaches_the_new_trimap(laptop):
-    upload(laptop, PORTRAIT)
+    upload(laptop, portrait())
     result(laptop)
     narrow = (opened(download(laptop, "Trimap")[1]) == 128).sum()
     correcting(laptop)
@@ -220,7 +220,7 @@ def test_webcam_picture_is_matted(laptop):
 
 def test_heic_photo_is_accepted(laptop):
     stream = BytesIO()
-    pillow_heif.from_pillow(Image.open(PORTRAIT).convert("RGB")).save(stream)
+    pillow_heif.from_pillow(Image.open(BytesIO(portrait()[1]))).save(stream)
     upload(laptop, ("phone.heic", stream.getvalue()))
     result(laptop)
     assert opened(download(laptop, "Alpha")[1]).shape == (SIZE[1], SIZE[0])
@@ -228,7 +228,7 @@ def test_heic_photo_is_accepted(laptop):
 
 def test_bad_files_get_one_sentence_and_the_page_goes_on(laptop):
     laptop.goto("/matte")
-    photo = PORTRAIT.read_bytes()
+    photo = portrait()[1]
     for data in (b"this is not a picture", b"", photo[: len(photo) // 2]):
         drop(laptop, ("portrait.jpg", data))
         alert = laptop.get_by_role("alert")
@@ -243,7 +243,7 @@ def test_bad_files_get_one_sentence_and_the_page_goes_on(laptop):
 def test_trimap_of_another_size_gets_one_sentence(laptop):
     upload(
         laptop,
-        ("Image.jpg", PORTRAIT.read_bytes()),
+        ("Image.jpg", portrait()[1]),
         ("Trimap.png", encoded(np.full((20, 20), 128, np.uint8))),
     )
     alert = laptop.get_by_role("alert")
@@ -253,11 +253,18 @@ def test_trimap_of_another_size_gets_one_sentence(laptop):
 
 
 def test_new_photo_returns_to_the_drop_zone(laptop):
-    upload(laptop, PORTRAIT)
+    upload(laptop, portrait())
     result(laptop)
     laptop.get_by_role("button", name="New photo").click()
     laptop.get_by_text("Use the webcam").wait_for()
     expect(laptop.locator(".stage")).to_have_count(0)
+
+
+def test_cancel_returns_to_the_drop_zone(laptop):
+    upload(laptop, portrait((1000, 1172)))
+    laptop.get_by_role("button", name="Cancel").click()
+    laptop.get_by_role("button", name="Use the webcam").wait_for(timeout=90_000)
+    expect(laptop.locator("ol.dm-rows, .stage")).to_have_count(0)
 
 
 def test_phone_slides_by_touch_and_never_scrolls_sideways(phone):
