@@ -21,6 +21,7 @@ Large photos
 """
 
 import math
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import cv2
@@ -37,8 +38,8 @@ BAND_BUDGET = 300_000  # unknown pixels solved at once: about 0.5 GB
 TOLERANCE = 1e-7  # of the preconditioned residual; leaves errors below 1e-4 in alpha
 MOST_ITERATIONS = 2000
 REACH = 20  # px around the band in which every known pixel may become a neighbour;
-GUIDE, GUIDE_NOISE = 3, 1e-4
 STRIDE = 3  # beyond it one in STRIDE² stands for the others
+GUIDE, GUIDE_NOISE = 3, 1e-4  # side and colour variance of the models that carry alpha up
 GRID = 1e-3  # affinity of adjacent pixels, so that no unknown island is cut off from the known
 
 
@@ -48,7 +49,6 @@ class Ring:
 
     k: int
     position: float
-    weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class Method:
 
 
 TEXTBOOK = Method(rings=(Ring(10, 1.0),))
-TUNED = Method(rings=(Ring(10, 1.0), Ring(10, 0.1, weight=3.0)), colour_line=100.0)
+TUNED = Method(rings=(Ring(7, 1.0), Ring(7, 0.1)), colour_line=300.0)
 
 
 @dataclass(frozen=True)
@@ -197,22 +197,31 @@ def colour_features(image: NDArray[np.uint8], features: str) -> NDArray[np.float
 def _nearest_neighbours(
     image: NDArray[np.uint8], unknown: NDArray[np.bool_], features: str, rings: tuple[Ring, ...]
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Return each unknown pixel's neighbours and affinities  k = exp(−d / mean d), both (N, K)."""
+    """Return each unknown pixel's neighbours and affinities, both (N, K)."""
     candidates = np.flatnonzero(_candidates(unknown))
     colours = colour_features(image.reshape(-1, 1, 3)[candidates], features)[:, 0]
     places = np.column_stack(np.divmod(candidates, unknown.shape[1])) / max(unknown.shape)
     asking = np.flatnonzero(unknown.flat[candidates])
-    neighbours, weights = [], []
-    for ring in rings:
-        points = np.column_stack([colours, (ring.position * places).astype(np.float32)])
-        tree = cKDTree(points, balanced_tree=False, compact_nodes=False)
-        k = min(ring.k, len(points) - 1)
-        distances, nearest = tree.query(points[asking], k + 1, workers=-1)
-        distances, nearest = _without_self(distances, nearest, asking)
-        mean = max(distances.mean(), 1e-9) if distances.size else 1.0
-        neighbours.append(candidates[nearest].astype(np.int32))
-        weights.append((ring.weight * np.exp(-distances / mean)).astype(np.float32))
-    return np.hstack(neighbours), np.hstack(weights)
+    with ThreadPoolExecutor() as pool:
+        found = list(pool.map(lambda ring: _in_ring(ring, colours, places, asking), rings))
+    nearest, affinities = (np.hstack(parts) for parts in zip(*found, strict=True))
+    return candidates[nearest].astype(np.int32), affinities
+
+
+def _in_ring(
+    ring: Ring, colours: NDArray[np.float32], places: NDArray[np.float64], asking: NDArray[np.int64]
+) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+    """Return the nearest points of each asking one, and affinities  k = exp(−d / mean d)."""
+    points = np.column_stack([colours, ring.position * places])
+    tree = cKDTree(points, leafsize=24, balanced_tree=False)
+    k = min(ring.k, len(points) - 1)
+    distances, nearest = tree.query(points[asking], k + 1)
+    others = nearest != asking[:, None]
+    others[others.all(axis=1), -1] = False  # crowded out by its equals: drop the last of them
+    nearest = nearest[others].reshape(-1, k).astype(np.int32)
+    distances = distances[others].reshape(-1, k)
+    mean = max(distances.mean(), 1e-9) if distances.size else 1.0
+    return nearest, np.exp(-distances / mean).astype(np.float32)
 
 
 def _candidates(unknown: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -220,14 +229,6 @@ def _candidates(unknown: NDArray[np.bool_]) -> NDArray[np.bool_]:
     candidates = cv2.dilate(unknown.view(np.uint8), reach).view(bool)
     candidates[::STRIDE, ::STRIDE] = True
     return candidates
-
-
-def _without_self(distances, nearest, asking):
-    """Drop from each row the asking pixel, or the last neighbour where twins crowded it out."""
-    dropped = nearest == asking[:, None]
-    dropped[~dropped.any(axis=1), -1] = True
-    shape = (len(asking), nearest.shape[1] - 1)
-    return distances[~dropped].reshape(shape), nearest[~dropped].reshape(shape)
 
 
 # --- colour lines ---------------------------------------------------------------------------

@@ -1,0 +1,296 @@
+"""KNN matting beside PyMatting: errors, seconds and peak memory on the same images in one run.
+
+    python benchmarks/knn.py compare [DATA] --out FOLDER     the tables and plots of the README
+    python benchmarks/knn.py choose DATA                     parameters, leave-one-out
+
+DATA holds input/, alpha/ and trimap1/, trimap2/, … with files of the same names (the layout of
+alphamatting.com); without it a synthetic portrait stands in. Every solve runs in a process of its
+own, warmed up on a small crop, so that its peak memory is its own. OpenCV and scikit-image have no
+method that solves for alpha from a trimap, so there is nothing of theirs to compare with.
+"""
+
+import multiprocessing
+import resource
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Annotated
+
+import cv2
+import numpy as np
+import pandas as pd
+import typer
+from numpy.typing import NDArray
+
+from deepmasque.evaluation import metrics
+from deepmasque.image import read_image, read_trimap
+from deepmasque.portrait.knn_matting import TEXTBOOK, Method, Ring, solve
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
+
+PEERS = ("PyMatting KNN", "PyMatting closed form")
+SIZES = (0.3, 1, 3, 6, 12, 24, 48)  # megapixels
+UNKNOWN_SHARE = 0.13  # of the synthetic portrait
+
+
+@dataclass(frozen=True)
+class Scene:
+    """An image (H, W, 3) uint8, a trimap (H, W) uint8, and the true alpha (H, W) in 0..1."""
+
+    name: str
+    trimaps: str
+    image: NDArray[np.uint8]
+    trimap: NDArray[np.uint8]
+    truth: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Run:
+    """An alpha, the seconds it took, and the megabytes its process held at most."""
+
+    alpha: NDArray[np.float32]
+    seconds: float
+    megabytes: float
+
+
+@app.command()
+def compare(
+    data: Annotated[Path | None, typer.Argument(help="Folder with input, alpha, trimap1.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the plots and CSV files.")] = Path(
+        "runs/knn"
+    ),
+    images: Annotated[int, typer.Option(help="Use only the first so many images.")] = 1000,
+    peer_limit: Annotated[float, typer.Option(help="Megapixels the peers are tried at.")] = 1.2,
+    largest: Annotated[float, typer.Option(help="Megapixels at which the curve ends.")] = 48,
+) -> None:
+    """Print the table of errors and the scaling curve, save the plots."""
+    out.mkdir(parents=True, exist_ok=True)
+    rows = [
+        {"trimaps": scene.trimaps, "image": scene.name, "method": method, **errors(scene, run)}
+        for scene in scenes(data, images)
+        for method, run in runs(scene, METHODS)
+    ]
+    errors_table = pd.DataFrame(rows)
+    errors_table.to_csv(out / "errors.csv", index=False)
+    print(markdown(errors_table.groupby(["trimaps", "method"], sort=False).apply(means)))
+
+    rows = [
+        {"megapixels": size, "method": method, "seconds": run.seconds, "peak MB": run.megabytes}
+        for size in SIZES
+        if size <= largest
+        for method, run in runs(
+            portrait(size), [m for m in METHODS if size <= peer_limit or m not in PEERS]
+        )
+    ]
+    curve = pd.DataFrame(rows)
+    curve.to_csv(out / "scaling.csv", index=False)
+    print(markdown(curve.set_index(["megapixels", "method"])))
+    plot_scaling(curve, out / "scaling.png")
+    plot_convergence(portrait(0.3), out / "convergence.png")
+
+
+@app.command()
+def choose(
+    data: Annotated[Path, typer.Argument(help="Folder with input, alpha, trimap1.")],
+    features: Annotated[str, typer.Option(help="Colours to choose for.")] = "rgb",
+    scale: Annotated[float, typer.Option(help="Size the images are reduced to first.")] = 0.5,
+) -> None:
+    """For every image take the parameters that are best on all the others; print the mean SAD."""
+    methods = [
+        Method(tuple(Ring(k, position) for position in positions), colour_line)
+        for k, positions, colour_line in product(
+            (5, 7, 10), ((1.0, 0.1), (0.5, 0.05)), (0.0, 100.0, 300.0)
+        )
+    ]
+    rows = []
+    for scene in scenes(data, 1000):
+        small = reduced(scene, scale)
+        for number, method in enumerate(methods):
+            alpha = solve(small.image, small.trimap, features, method=method).alpha
+            sad = metrics.sad(alpha, small.truth, is_unknown(small.trimap))
+            rows.append((scene.trimaps, scene.name, number, sad))
+    table = pd.DataFrame(rows, columns=["trimaps", "image", "method", "SAD"])
+    for trimaps, part in table.groupby("trimaps"):
+        sads = part.pivot(index="image", columns="method", values="SAD")
+        chosen = [(sads.sum() - sads.loc[image]).idxmin() for image in sads.index]
+        held_out = np.mean([sads.loc[i, m] for i, m in zip(sads.index, chosen, strict=True)])
+        print(f"{trimaps}: leave-one-out mean SAD {held_out:.3f}, best {sads.mean().min():.3f}")
+        for number, times in pd.Series(chosen).value_counts().items():
+            print(f"  chosen {times} times: {methods[number]}")
+
+
+# --- methods ------------------------------------------------------------------------------------
+
+
+def ours(features: str, method: Method | None = None) -> Callable:
+    """Return our solver as a function of image and trimap."""
+    extra = {} if method is None else {"method": method}
+    return lambda image, trimap: solve(image, trimap, features, **extra).alpha
+
+
+def pymatting(name: str) -> Callable:
+    """Return PyMatting's estimator of that name as a function of image and trimap."""
+
+    def estimate(image: NDArray[np.uint8], trimap: NDArray[np.uint8]) -> NDArray[np.float64]:
+        import pymatting
+
+        return getattr(pymatting, name)(image / 255.0, trimap / 255.0)
+
+    return estimate
+
+
+METHODS: dict[str, Callable] = {
+    "PyMatting KNN": pymatting("estimate_alpha_knn"),
+    "PyMatting closed form": pymatting("estimate_alpha_cf"),
+    "ours, RGB": ours("rgb"),
+    "ours, HSV": ours("hsv"),
+    "ours, plain (HSV)": ours("hsv", TEXTBOOK),
+}
+
+
+def runs(scene: Scene, methods: list[str]) -> Iterator[tuple[str, Run]]:
+    """Yield each method's run on a scene, made in a fresh process."""
+    for method in methods:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(1, mp_context=context) as process:
+            yield method, process.submit(measured, method, scene.image, scene.trimap).result()
+
+
+def measured(method: str, image: NDArray[np.uint8], trimap: NDArray[np.uint8]) -> Run:
+    """Run a method, compiled and loaded beforehand, and measure it."""
+    small = portrait(0.002)
+    METHODS[method](small.image, small.trimap)
+    start = time.perf_counter()
+    alpha = METHODS[method](image, trimap)
+    seconds = time.perf_counter() - start
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return Run(alpha.astype(np.float32), seconds, peak)
+
+
+# --- scenes -------------------------------------------------------------------------------------
+
+
+def scenes(data: Path | None, images: int) -> Iterator[Scene]:
+    """Yield every image with each of its trimaps, or the synthetic portrait."""
+    if data is None:
+        yield portrait(0.3)
+        return
+    for folder in sorted(data.glob("trimap*")):
+        for path in sorted((data / "input").glob("*.png"))[:images]:
+            truth = read_trimap(data / "alpha" / path.name) / np.float32(255)
+            trimap = read_trimap(folder / path.name)
+            yield Scene(path.stem, folder.name, read_image(path), trimap, truth)
+
+
+def portrait(megapixels: float) -> Scene:
+    """A head of fine hair before a blurred ground, 4 : 5; the band grows with the picture."""
+    height = round((megapixels * 1e6 * 5 / 4) ** 0.5)
+    width = round(height * 4 / 5)
+    random = np.random.default_rng(0)
+    coarse, fine = (
+        cv2.resize(random.random(shape, np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
+        for shape in ((12, 10, 3), (250, 200))
+    )
+    y, x = np.mgrid[:height, :width].astype(np.float32) / height
+    outside = np.hypot(x - 0.4, y - 0.5) - 0.27
+    truth = np.clip(0.5 - (outside + 0.05 * (fine - 0.5)) / 0.02, 0, 1)
+    hair = np.float32([90, 60, 40]) * (0.6 + 0.8 * fine[..., None])
+    ground = np.float32([120, 150, 160]) * (0.6 + 0.5 * coarse)
+    image = truth[..., None] * hair + (1 - truth[..., None]) * ground
+    half_band = UNKNOWN_SHARE * 0.8 / (4 * np.pi * 0.27)
+    trimap = np.where(outside < -half_band, 255, np.where(outside > half_band, 0, 128))
+    image = np.clip(image, 0, 255).astype(np.uint8)
+    return Scene("synthetic", "band", image, trimap.astype(np.uint8), truth)
+
+
+def reduced(scene: Scene, scale: float) -> Scene:
+    """The scene at a fraction of its size; a pixel stays known where all its parts are."""
+    image, truth, foreground, background = (
+        cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        for pixels in (
+            scene.image,
+            scene.truth,
+            (scene.trimap == 255).astype(np.float32),
+            (scene.trimap == 0).astype(np.float32),
+        )
+    )
+    trimap = np.where(foreground > 0.999, 255, np.where(background > 0.999, 0, 128))
+    return Scene(scene.name, scene.trimaps, image, trimap.astype(np.uint8), truth)
+
+
+def is_unknown(trimap: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """The pixels that matting decides."""
+    return (trimap != 0) & (trimap != 255)
+
+
+# --- tables and plots ---------------------------------------------------------------------------
+
+
+def errors(scene: Scene, run: Run) -> dict[str, float]:
+    """The four errors over the unknown pixels, with time and memory."""
+    arguments = run.alpha, scene.truth, is_unknown(scene.trimap)
+    return {
+        "SAD": metrics.sad(*arguments),
+        "MSE": metrics.mse(*arguments),
+        "Grad": metrics.grad(*arguments),
+        "Conn": metrics.conn(*arguments),
+        "seconds": run.seconds,
+        "peak MB": run.megabytes,
+    }
+
+
+def means(rows: pd.DataFrame) -> pd.Series:
+    """Mean errors and seconds, highest memory."""
+    numbers = rows.drop(columns=["trimaps", "image", "method"], errors="ignore").mean()
+    numbers["peak MB"] = rows["peak MB"].max()
+    return numbers
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """The table, index included, as Markdown."""
+    table = table.reset_index()
+    lines = [list(table.columns), ["---"] * len(table.columns)]
+    lines += [[shown(value) for value in row] for row in table.itertuples(index=False)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def shown(value: object) -> str:
+    """Numbers to three significant digits, whole ones above a hundred."""
+    if isinstance(value, str):
+        return value
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
+
+
+def plot_scaling(curve: pd.DataFrame, path: Path) -> None:
+    """Seconds and memory over megapixels, both axes logarithmic."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    for axes, quantity in zip(figure.subplots(1, 2), ("seconds", "peak MB"), strict=True):
+        for method, part in curve.groupby("method", sort=False):
+            axes.loglog(part["megapixels"], part[quantity], marker="o", label=method)
+        axes.set(xlabel="megapixels", ylabel=quantity)
+        axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=120)
+
+
+def plot_convergence(scene: Scene, path: Path) -> None:
+    """The residual after each iteration."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(5, 4), layout="constrained")
+    axes = figure.subplots()
+    for features in ("rgb", "hsv", "lab"):
+        axes.semilogy(solve(scene.image, scene.trimap, features).residuals, label=features)
+    axes.set(xlabel="iterations", ylabel="relative residual")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    figure.savefig(path, dpi=120)
+
+
+if __name__ == "__main__":
+    app()
