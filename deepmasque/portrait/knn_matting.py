@@ -12,8 +12,8 @@ The system
 The solver
     Conjugate gradients with the symmetric Gauss-Seidel preconditioner, arranged so that a step is
     two triangular solves (Eisenstat, SIAM J. Sci. Stat. Comput. 2(1), 1981). Only the lower
-    triangle is stored, values as float32 (their rounding moves alpha by less than 1e-5) and
-    vectors as float64 (float32 stalls before the tolerance). Every sum has one fixed order, so
+    triangle is stored, values as float32, as they are what memory has to deliver in every step,
+    and vectors as float64, as float32 sums would stall before the tolerance. Every sum has one fixed order, so
     the same input gives the same bytes on any number of threads.
 Large photos
     A band beyond BAND_BUDGET is solved at a whole fraction of the size and carried up by local
@@ -34,7 +34,7 @@ from scipy.spatial import cKDTree
 from deepmasque.errors import TrimapError
 
 FEATURES = ("rgb", "hsv", "lab")
-BAND_BUDGET = 300_000  # unknown pixels solved at once: about 0.5 GB
+BAND_BUDGET = 300_000  # unknown pixels solved at once: about 0.8 GB
 TOLERANCE = 1e-7  # of the preconditioned residual; leaves errors below 1e-4 in alpha
 MOST_ITERATIONS = 2000
 REACH = 20  # px around the band in which every known pixel may become a neighbour;
@@ -64,7 +64,7 @@ class Method:
 
 
 TEXTBOOK = Method(rings=(Ring(10, 1.0),))
-TUNED = Method(rings=(Ring(7, 1.0), Ring(7, 0.1)), colour_line=300.0)
+TUNED = Method(rings=(Ring(7, 1.0), Ring(7, 0.1)), colour_line=100.0)
 
 
 @dataclass(frozen=True)
