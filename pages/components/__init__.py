@@ -9,10 +9,17 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
+from streamlit.runtime.pages_manager import PagesManager
 
 from deepmasque.compose import alpha_channel
 from deepmasque.image import encode_jpeg, encode_png
 from deepmasque.matte import Matte, Stage
+
+# Until st.navigation has run once, Streamlit takes pages/ for its older kind of app, in which the
+# address of a page runs that file alone, without app.py.
+if PagesManager.uses_pages_directory:
+    PagesManager.uses_pages_directory = False
+    st.rerun()
 
 FOLDER = Path(__file__).parent
 VIEW_SIDE = 2400  # long side of the pictures sent to the viewer: sharp at 3x zoom on a laptop

@@ -52,6 +52,12 @@ def pick(page, label):
     page.get_by_role("radio", name=label, exact=True).click()
 
 
+def test_its_own_address_opens_the_whole_dashboard(laptop):
+    laptop.goto("/matte")
+    laptop.get_by_role("button", name="Use the webcam").wait_for()
+    expect(laptop.get_by_test_id("stTopNavLink")).to_have_count(2)
+
+
 def test_stages_appear_one_by_one_while_they_run(laptop):
     upload(laptop, portrait())
     rows = laptop.locator("ol.dm-rows")
@@ -262,7 +268,7 @@ def test_new_photo_returns_to_the_drop_zone(laptop):
 
 def test_cancel_returns_to_the_drop_zone(laptop):
     upload(laptop, portrait((1000, 1172)))
-    laptop.get_by_role("button", name="Cancel").click()
+    laptop.locator(".st-key-cancel").get_by_role("button").click()
     laptop.get_by_role("button", name="Use the webcam").wait_for(timeout=90_000)
     expect(laptop.locator("ol.dm-rows, .stage")).to_have_count(0)
 
