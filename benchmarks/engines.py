@@ -2,7 +2,7 @@
 
     python benchmarks/engines.py
 
-One photo of 512 x 384 at a time, one thread and two, engines taken in turn, medians.
+One photo of 384 x 288 at a time, one thread and two, engines taken in turn, medians.
 ONNX Runtime is measured if it is installed; DeepMasque does not need it.
 """
 
@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 from deepmasque.portrait.network import PortraitFCN
 from deepmasque.weights import verified
 
-SIZE = (512, 384)
+SIZE = (384, 288)
 REPEATS = 30
 
 

@@ -10,9 +10,9 @@ from deepmasque.engine import Engine
 from deepmasque.portrait.alignment import portrait_channels, scaled
 from deepmasque.portrait.prior import soft_segmentation
 
-NETWORK_PIXELS = 512 * 384
-"""The network sees the photo reduced or enlarged to about this many pixels, its sides kept in
-proportion up to LONGEST_RATIO and rounded to multiples of STRIDE."""
+NETWORK_PIXELS = 384 * 288
+"""The network sees the photo reduced or enlarged to about as many pixels as its last training
+scenes had, its sides kept in proportion up to LONGEST_RATIO and rounded to multiples of STRIDE."""
 STRIDE = 32
 LONGEST_RATIO = 4.0
 

@@ -13,9 +13,9 @@ BACKGROUND, UNKNOWN, FOREGROUND = 0, 128, 255
 HALF_BAND = 10.0
 """Unknown pixels on either side of the boundary of a 600 x 800 photo (Shen et al. 2016)."""
 REFERENCE_PIXELS = 600 * 800
-UNSURE = (0.05, 0.95)
+UNSURE = (0.1, 0.9)
 """Between these probabilities the network is unsure, and the band grows over such pixels."""
-UNSURE_REACH = 4.0
+UNSURE_REACH = 2.5
 """The band grows to at most this many times its half width."""
 CORE = 0.5
 """The innermost of every patch stays known: what lies deeper than this share of its depth. So thin

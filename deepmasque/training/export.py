@@ -9,7 +9,7 @@ from deepmasque.portrait.network import PortraitFCN
 from deepmasque.training.portrait import PortraitTask, Settings
 from deepmasque.weights import MODELS, enter_in_manifest
 
-EXAMPLE_SIZE = (512, 384)
+EXAMPLE_SIZE = (384, 288)
 
 
 def export_portrait(checkpoint: Path) -> list[Path]:

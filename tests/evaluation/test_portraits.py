@@ -21,7 +21,7 @@ def folder(tmp_path_factory, portrait, portrait_bytes):
     (folder / "images").mkdir()
     (folder / "masks").mkdir()
     mask = np.zeros(portrait.shape[:2], np.uint8)
-    mask[20:, 30:150] = 255
+    mask[20:, 10:170] = 255
     (folder / "images" / "a.jpg").write_bytes(portrait_bytes)
     (folder / "masks" / "a.png").write_bytes(encode_png(mask))
     return folder

@@ -30,7 +30,7 @@ def test_every_size_has_a_probability_of_its_own_size(size):
 
 def test_the_input_channels_are_in_their_ranges(portrait):
     x = network_input(portrait, [mean_placement(*portrait.shape[:2])])
-    assert x.shape == (7, 448, 448)
+    assert x.shape == (7, 320, 320)
     assert x.dtype == np.float32
     assert -1 <= x[:3].min() < -0.9 < 0.9 < x[:3].max() <= 1
     assert np.abs(x[3:5]).max() <= 2

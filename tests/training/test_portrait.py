@@ -53,7 +53,7 @@ def run(tmp_path_factory, portrait):
     plates.mkdir()
     rng = np.random.default_rng(0)
     person = np.zeros(portrait.shape[:2], bool)
-    person[20:, 20:130] = True
+    person[20:, 10:170] = True
     made = make_ready(portrait, person)
     for index in range(16):
         np.savez(ready / f"train_{index:02d}.npz", **vars(made))
