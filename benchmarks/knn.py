@@ -10,7 +10,7 @@ method that solves for alpha from a trimap, so there is nothing of theirs to com
 """
 
 import multiprocessing
-import resource
+import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -167,8 +167,13 @@ def measured(method: str, image: NDArray[np.uint8], trimap: NDArray[np.uint8]) -
     start, cpu_start = time.perf_counter(), time.process_time()
     alpha = METHODS[method](image, trimap)
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return Run(alpha.astype(np.float32), seconds, cpu_seconds, peak)
+    return Run(alpha.astype(np.float32), seconds, cpu_seconds, peak_megabytes())
+
+
+def peak_megabytes() -> float:
+    """Most memory this process held (Linux); ru_maxrss would count its parent's as well."""
+    status = Path("/proc/self/status").read_text()
+    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
 
 
 # --- scenes -------------------------------------------------------------------------------------
