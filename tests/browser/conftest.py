@@ -6,6 +6,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -34,11 +35,23 @@ START_SECONDS = 60
 
 @pytest.fixture(scope="session")
 def app(tmp_path_factory):
-    """Address of a running dashboard."""
+    """Address of the dashboard."""
+    with running(tmp_path_factory.mktemp("dashboard") / "log.txt") as address:
+        yield address
+
+
+@pytest.fixture
+def fresh_app(tmp_path):
+    """Address of a dashboard that nobody has visited."""
+    with running(tmp_path / "log.txt") as address:
+        yield address
+
+
+@contextmanager
+def running(log):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("dashboard") / "log.txt"
     command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
     with log.open("wb") as output:
         server = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
@@ -99,22 +112,22 @@ def windows(app, chromium):
 
 
 @pytest.fixture
-def laptop(app, windows):
-    """A page in a window of a laptop's size, which may talk to the dashboard only."""
-    yield from watched_page(app, windows["laptop"])
+def laptop(windows):
+    """A page in a window of a laptop's size, which may talk to this machine only."""
+    yield from watched_page(windows["laptop"])
 
 
 @pytest.fixture
-def phone(app, windows):
-    """A page on a phone, which may talk to the dashboard only."""
-    yield from watched_page(app, windows["phone"])
+def phone(windows):
+    """A page on a phone, which may talk to this machine only."""
+    yield from watched_page(windows["phone"])
 
 
-def watched_page(app, profile):
+def watched_page(profile):
     page = profile.new_page()
     page.set_default_timeout(30_000)
     strangers, faults = [], []
-    page.on("request", lambda request: note_stranger(request.url, app, strangers))
+    page.on("request", lambda request: note_stranger(request.url, strangers))
     page.on("pageerror", lambda error: faults.append(str(error)))
     yield page
     page.close()
@@ -122,6 +135,6 @@ def watched_page(app, profile):
     assert not faults, f"JavaScript failed: {faults}"
 
 
-def note_stranger(url, app, strangers):
-    if not url.startswith((app, app.replace("http", "ws", 1), "data:", "blob:")):
+def note_stranger(url, strangers):
+    if not url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")):
         strangers.append(url)

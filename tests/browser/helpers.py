@@ -43,12 +43,18 @@ def drop(page, *files):
         {"name": name, "mimeType": "application/octet-stream", "buffer": data}
         for name, data in files
     ]
+    settled(page)
     page.locator(".st-key-drop input[type=file]").set_input_files(payload)
+
+
+def settled(page):
+    """Wait until the page has been drawn to its end."""
+    page.locator("[data-test-script-state=notRunning]").wait_for()
 
 
 def download(page, name):
     """Name and bytes behind a download button."""
-    page.locator("[data-test-script-state=notRunning]").wait_for()
+    settled(page)
     with page.expect_download() as waiting:
         download_button(page, name).click()
     return waiting.value.suggested_filename, Path(waiting.value.path()).read_bytes()
