@@ -42,10 +42,14 @@ def estimate_foreground(image: NDArray[np.uint8], alpha: NDArray[np.float32]) ->
     image: (H, W, 3) uint8. alpha: (H, W) float32 in 0..1.
     Returns (H, W, 3) uint8.
     """
-    from pymatting.foreground.estimate_foreground_ml import estimate_foreground_ml
-
     if max(alpha.shape) == 1:
         return image.copy()  # the pyramid needs at least two pixels
+    import numba
+
+    # Numba's TBB layer meets OpenVINO's TBB and then waits for ever when the process should end.
+    numba.config.THREADING_LAYER = "workqueue"
+    from pymatting.foreground.estimate_foreground_ml import estimate_foreground_ml
+
     with _one_at_a_time:
         estimate = estimate_foreground_ml(image.astype(np.float32) / 255, alpha)
     foreground = (estimate * 255 + 0.5).astype(np.uint8)

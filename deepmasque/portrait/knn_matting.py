@@ -133,6 +133,9 @@ def solve(
 
     alpha = (trimap == 255).astype(np.float32)
     band = np.flatnonzero(unknown)
+    if band.size == 0:
+        none = np.empty((0, 0))
+        return Solution(alpha, (0.0,), 1, band, none.astype(np.int32), none.astype(np.float32))
     start = np.full(band.size, 0.5) if initial is None else initial.flat[band].astype(np.float64)
     neighbours, weights = _nearest_neighbours(image, unknown, features, method.rings)
     number = np.full(unknown.shape, -1, np.int32)
