@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import map_coordinates
 from scipy.spatial import cKDTree
 
-from deepmasque.errors import TrimapError
+from deepmasque.portrait.trimap import UNKNOWN, checked
 
 FEATURES = ("rgb", "hsv", "lab")
 BAND_BUDGET = 300_000  # unknown pixels solved at once: about 0.8 GB
@@ -125,8 +125,7 @@ def solve(
     ------
     TrimapError: the sizes differ, or there are unknown pixels but no foreground or no background.
     """
-    _check(image, trimap)
-    unknown = (trimap != 0) & (trimap != 255)
+    unknown = checked(trimap, image.shape[:2]) == UNKNOWN
     scale = math.ceil(math.sqrt(np.count_nonzero(unknown) / BAND_BUDGET))
     if scale > 1:
         return _solve_coarsely(image, trimap, features, method, initial, scale)
@@ -146,23 +145,6 @@ def solve(
     solved, residuals = _conjugate_gradient(*system, start)
     alpha.flat[band] = np.clip(solved, 0, 1)
     return Solution(alpha, tuple(residuals), 1, band, neighbours, weights)
-
-
-def _check(image: NDArray[np.uint8], trimap: NDArray[np.uint8]) -> None:
-    if trimap.ndim != 2 or trimap.dtype != np.uint8:
-        raise TrimapError("A trimap is one grey picture with 8 bits per pixel.")
-    if trimap.shape != image.shape[:2]:
-        photo, other = (" × ".join(map(str, a.shape[1::-1])) for a in (image, trimap))
-        raise TrimapError(f"The trimap is {other} pixels but the photo is {photo}.")
-    background, foreground = np.any(trimap == 0), np.any(trimap == 255)
-    if (background and foreground) or np.all((trimap == 0) | (trimap == 255)):
-        return
-    missing = [
-        w for w, found in (("foreground", foreground), ("background", background)) if not found
-    ]
-    raise TrimapError(
-        f"The trimap has unknown pixels but no {' and no '.join(missing)} to compare them with."
-    )
 
 
 # --- neighbours -----------------------------------------------------------------------------

@@ -37,6 +37,7 @@ class Stroke:
     points: Sequence[tuple[float, float]]
 
 
+NEEDED = {"foreground (white)": FOREGROUND, "background (black)": BACKGROUND}
 MARKS = {"keep": FOREGROUND, "erase": BACKGROUND, "unknown": UNKNOWN}
 
 
@@ -78,13 +79,11 @@ def checked(trimap: NDArray[np.uint8], shape: tuple[int, int]) -> NDArray[np.uin
             f"{shape[1]} × {shape[0]}; they must be the same."
         )
     known = (trimap == BACKGROUND) | (trimap == FOREGROUND)
-    if not known.all():
-        for value, colour, meaning in (
-            (FOREGROUND, "white", "foreground"),
-            (BACKGROUND, "black", "background"),
-        ):
-            if not (trimap == value).any():
-                raise TrimapError(f"The trimap has no {meaning}; mark some of it {colour}.")
+    missing = [name for name, value in NEEDED.items() if not (trimap == value).any()]
+    if missing and not known.all():
+        raise TrimapError(
+            f"The trimap has unknown pixels but no {' and no '.join(missing)} to compare them with."
+        )
     return np.where(known, trimap, np.uint8(UNKNOWN))
 
 

@@ -167,9 +167,9 @@ def test_trimap_without_unknown_is_the_answer():
 @pytest.mark.parametrize(
     ("kept", "message"),
     [
-        ((0, 128), "no foreground to"),
-        ((255, 128), "no background to"),
-        ((128,), "no foreground and no background to"),
+        ((0, 128), r"no foreground \(white\) to"),
+        ((255, 128), r"no background \(black\) to"),
+        ((128,), r"no foreground \(white\) and no background \(black\) to"),
     ],
 )
 def test_trimap_with_nothing_to_compare_with_is_refused(kept, message):
