@@ -1,4 +1,4 @@
-"""The picture of the README, a sample through the stages: `python benchmarks/picture.py OUT.jpg`."""
+"""A sample through the stages, for the README: `python benchmarks/picture.py OUT.jpg`."""
 
 import sys
 from pathlib import Path
