@@ -489,7 +489,7 @@ class TestSamples:
     def test_all_can_be_read_and_are_credited(self):
         credits = (samples.FOLDER / "CREDITS.md").read_text()
         for portrait in samples.portraits():
-            assert min(read_image(portrait.path).shape[:2]) >= 512
+            assert min(read_image(portrait.path).shape[:2]) >= 360
             assert portrait.path.name in credits and portrait.credit
         for background in samples.backgrounds():
             assert read_image(background.path).shape == (1200, 1600, 3)

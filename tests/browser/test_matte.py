@@ -219,6 +219,8 @@ def test_wider_band_reaches_the_new_trimap(laptop):
 def test_webcam_picture_is_matted(laptop):
     laptop.goto("/matte")
     laptop.get_by_role("button", name="Use the webcam").click()
+    laptop.locator("video").wait_for()
+    laptop.wait_for_function("document.querySelector('video').readyState >= 3")
     laptop.get_by_role("button", name="Take Photo").click()
     result(laptop)
     assert not broken_pictures(laptop)

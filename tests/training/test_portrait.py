@@ -67,7 +67,7 @@ def run(tmp_path_factory, portrait):
         **{k: rng.normal(0, s, shape).astype(np.float32) for k, (s, shape) in shapes.items()},
     )
     folders = {"ready": ready, "plates": plates, "imagenet": imagenet, "run": run, "workers": 0}
-    small = Settings(epochs=10, batch=4, curriculum=((0.0, (64, 64)),))
+    small = Settings(epochs=25, batch=4, curriculum=((0.0, (64, 64)),))
     train_portrait(small, **folders)
     return folders
 
@@ -87,11 +87,11 @@ def _folded_shapes():
 def test_a_few_steps_of_training_make_the_loss_fall(run):
     checkpoint = run["run"] / "last.ckpt"
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
-    assert state["global_step"] == 40
+    assert state["global_step"] == 100
     log = pd.read_csv(run["run"] / "metrics.csv")
     assert log["development_iou"].notna().any()
     losses = log["train_loss"].dropna()
-    assert losses.iloc[-1] < losses.iloc[0]
+    assert losses.iloc[-3:].mean() < 0.9 * losses.iloc[:2].mean(), list(losses)
 
 
 def test_the_exported_network_is_the_averaged_one(run):
