@@ -26,6 +26,12 @@ def test_the_cpu_can_always_be_asked_for(monkeypatch):
     assert engine.chosen_device() == "cpu"
 
 
+def test_the_engine_of_gpus_computes_what_the_cpu_engine_does():
+    x = np.random.default_rng(0).normal(size=(7, 96, 64)).astype(np.float32)
+    on_torch = engine.TorchEngine("portrait", "cpu")
+    np.testing.assert_allclose(on_torch(x), engine.portrait_engine()(x), atol=0.02)
+
+
 def test_there_is_one_engine_and_every_thread_gets_its_own_answer():
     network = engine.portrait_engine()
     assert network is engine.portrait_engine()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from deepmasque.compose import estimate_foreground
 from deepmasque.engine import portrait_engine
+from deepmasque.errors import ImageError
 from deepmasque.image import read_image, read_trimap
 from deepmasque.matte import Matte, Stage
 from deepmasque.portrait import pictures
@@ -125,7 +126,11 @@ def _solved(
 
 
 def _pixels(image: Image) -> NDArray[np.uint8]:
-    return image if isinstance(image, np.ndarray) else read_image(image)
+    if not isinstance(image, np.ndarray):
+        return read_image(image)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise ImageError("A photo given as an array is (height, width, 3) uint8 in sRGB.")
+    return np.ascontiguousarray(image)
 
 
 def _grey(trimap: Image) -> NDArray[np.uint8]:

@@ -115,6 +115,20 @@ def test_a_trimap_of_another_size_is_refused(portrait):
         matte(portrait, trimap=np.zeros((10, 10), np.uint8))
 
 
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((20, 30), np.uint8),
+        np.zeros((20, 30, 4), np.uint8),
+        np.zeros((20, 30, 3)),
+        np.zeros((0, 30, 3), np.uint8),
+    ],
+)
+def test_an_array_of_another_kind_is_refused(array):
+    with pytest.raises(deepmasque.ImageError, match="uint8 in sRGB"):
+        matte(array)
+
+
 def test_two_people_both_stay_foreground():
     left = cv2.resize(deepmasque.read_image(samples.portraits()[0].path), (512, 512))
     right = deepmasque.read_image(samples.portraits()[1].path)[:512]
