@@ -13,6 +13,7 @@ PYTHON = $(shell for python in python3.11 python3 python; do \
 	&& echo $$python && break; done)
 
 app: $(READY)
+	@echo "DeepMasque opens at http://localhost:8501; Ctrl-C ends it."
 	$(BIN)/streamlit run app.py --server.headless false --server.showEmailPrompt false
 
 test: browser lint
