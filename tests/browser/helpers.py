@@ -26,8 +26,9 @@ def viewer(page):
 
 
 def result(page):
-    """The stage of a finished cut-out."""
+    """The stage of a finished cut-out, with all that belongs to it."""
     page.get_by_role("button", name="Download cut-out").wait_for(timeout=90_000)
+    settled(page)
     return viewer(page)
 
 
