@@ -60,10 +60,15 @@ def test_its_own_address_opens_the_whole_dashboard_of_a_fresh_server(fresh_app, 
 
 def test_stages_appear_one_by_one_while_they_run(laptop):
     upload(laptop, portrait())
-    rows = laptop.locator("ol.dm-rows")
-    expect(rows.locator("li.done").first).to_contain_text("Landmarks", timeout=60_000)
-    assert rows.locator("li").all_inner_texts()[-1].strip() == "Foreground"
-    assert rows.locator("li.done img").count() >= 1
+    laptop.wait_for_function(
+        """() => {
+            const rows = [...document.querySelectorAll("ol.dm-rows li")];
+            return rows.length === 6 && rows[0].matches(".done") && rows[0].querySelector("img")
+                && rows[0].innerText.includes("Landmarks") && !rows[5].matches(".done")
+                && rows[5].innerText.trim() === "Foreground";
+        }""",
+        timeout=60_000,
+    )
     result(laptop)
     names = laptop.locator(".dm-film b").all_inner_texts()
     assert tuple(names) == STAGES
