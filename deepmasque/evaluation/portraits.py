@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from deepmasque.compose import composite
 from deepmasque.image import encode_jpeg, read_image, read_trimap, write_atomic
 from deepmasque.matte import Matte
+from deepmasque.portrait.pictures import grey
 from deepmasque.portrait.pipeline import matte
 from deepmasque.portrait.prior import soft_segmentation
 
@@ -73,12 +74,8 @@ def write_contact_sheet(folder: Path, ids: list[str], target: Path) -> None:
 
 
 def _strip(result: Matte, folder: Path, photo: str) -> NDArray[np.uint8]:
-    person = truth(folder, photo).astype(np.float32)
-    greys = [
-        np.repeat(np.uint8(x * 255)[..., None], 3, 2) for x in (person, result.mask, result.alpha)
-    ]
-    tiles = [result.image, *greys, composite(result, SHEET_BACKGROUND)]
-    scale = SHEET_HEIGHT / result.image.shape[0]
-    return np.hstack(
-        [cv2.resize(t, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA) for t in tiles]
-    )
+    greys = (truth(folder, photo).astype(np.float32), result.mask, result.alpha)
+    tiles = [result.image, *map(grey, greys), composite(result, SHEET_BACKGROUND)]
+    height, width = result.image.shape[:2]
+    size = (round(width * SHEET_HEIGHT / height), SHEET_HEIGHT)
+    return np.hstack([cv2.resize(tile, size, interpolation=cv2.INTER_AREA) for tile in tiles])

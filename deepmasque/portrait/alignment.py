@@ -87,6 +87,14 @@ def portrait_channels(
     return channels
 
 
+def resized_channels(
+    transforms: Sequence[NDArray[np.float64]], size: tuple[int, int], to: tuple[int, int]
+) -> NDArray[np.float32]:
+    """The portrait channels of a photo of `size` once it is resized; sizes are (height, width)."""
+    factors = to[1] / size[1], to[0] / size[0]
+    return portrait_channels([scaled(transform, *factors) for transform in transforms], *to)
+
+
 def scaled(transform: NDArray[np.float64], factor_x: float, factor_y: float) -> NDArray[np.float64]:
     """The same placement for a photo resized by the factors."""
     return transform @ np.diag([1 / factor_x, 1 / factor_y, 1])

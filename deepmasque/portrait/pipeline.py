@@ -16,7 +16,7 @@ from deepmasque.image import read_image, read_trimap
 from deepmasque.matte import Matte, Stage
 from deepmasque.portrait import pictures
 from deepmasque.portrait import trimap as trimaps
-from deepmasque.portrait.alignment import placements, portrait_channels, scaled
+from deepmasque.portrait.alignment import placements, resized_channels
 from deepmasque.portrait.knn_matting import knn_matting
 from deepmasque.portrait.landmarks import find_faces
 from deepmasque.portrait.segmentation import network_size, person_probability
@@ -150,10 +150,8 @@ def _unknown_share(trimap: NDArray[np.uint8]) -> str:
 
 
 def _channels_picture(image, transforms) -> NDArray[np.uint8]:
-    height, width = network_size(*image.shape[:2])
-    factors = width / image.shape[1], height / image.shape[0]
-    placed = [scaled(transform, *factors) for transform in transforms]
-    return pictures.channels(portrait_channels(placed, height, width))
+    size = image.shape[:2]
+    return pictures.channels(resized_channels(transforms, size, network_size(*size)))
 
 
 @dataclass

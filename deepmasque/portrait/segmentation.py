@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepmasque.engine import Engine
-from deepmasque.portrait.alignment import portrait_channels, scaled
+from deepmasque.portrait.alignment import resized_channels
 from deepmasque.portrait.prior import soft_segmentation
 
 NETWORK_PIXELS = 384 * 288
@@ -37,14 +37,12 @@ def network_input(
     image: NDArray[np.uint8], transforms: Sequence[NDArray[np.float64]]
 ) -> NDArray[np.float32]:
     """(7, h, w) float32: RGB within -1..1, the portrait channels, the soft segmentation prior."""
-    height, width = network_size(*image.shape[:2])
-    factors = width / image.shape[1], height / image.shape[0]
-    reduced = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
-    placed = [scaled(transform, *factors) for transform in transforms]
+    size = network_size(*image.shape[:2])
+    reduced = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
     return np.concatenate(
         [
             reduced.astype(np.float32).transpose(2, 0, 1) / 127.5 - 1,
-            portrait_channels(placed, height, width),
+            resized_channels(transforms, image.shape[:2], size),
             soft_segmentation(reduced)[None],
         ]
     )

@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
-from deepmasque.portrait.alignment import portrait_channels, scaled
+from deepmasque.portrait.alignment import resized_channels
 from deepmasque.portrait.network import PRIOR_CHANNELS, PortraitFCN
 from deepmasque.portrait.prior import soft_segmentation
 from deepmasque.training import augmentation
@@ -84,11 +84,10 @@ class Unmoved(Dataset):
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         photo = load(self.photos[index])
         height, width = FULL_SIZE
-        factors = width / photo.mask.shape[1], height / photo.mask.shape[0]
         image = cv2.resize(photo.image, (width, height), interpolation=cv2.INTER_AREA)
         mask = cv2.resize(photo.mask, (width, height), interpolation=cv2.INTER_AREA) / 255
-        placed = [scaled(t, *factors) for t in photo.placements]
-        return _tensors(image, portrait_channels(placed, height, width), mask)
+        channels = resized_channels(photo.placements, photo.mask.shape, FULL_SIZE)
+        return _tensors(image, channels, mask)
 
 
 def _tensors(image, channels, mask) -> tuple[Tensor, Tensor]:

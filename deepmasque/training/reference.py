@@ -158,6 +158,6 @@ def _paired(
 
 
 def _plausible(meshes: NDArray[np.float32], points: NDArray[np.float32]) -> NDArray[np.bool_]:
-    """False where annotation and mesh lie on different faces or apart by a quarter of the eyes."""
+    """False where annotation and mesh lie too far apart to be of one face."""
     centres = np.linalg.norm(meshes.mean(axis=1) - points.mean(axis=1), axis=1)
     return centres < 0.6 * interocular(points)
