@@ -15,3 +15,7 @@ class TrimapError(DeepMasqueError):
 
 class WeightsError(DeepMasqueError):
     """A weights file is missing, or is not the file that the manifest names."""
+
+
+class LaunchPadError(DeepMasqueError):
+    """The board, its firmware or the line to it cannot do what was asked."""
