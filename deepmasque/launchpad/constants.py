@@ -78,7 +78,7 @@ ERROR_MEANINGS = {
     ErrorCode.NO_COLUMN: "The board holds no such column; it was reset or was given another one.",
     ErrorCode.INCOMPLETE: "Parts of the column have not reached the board.",
     ErrorCode.CHECKSUM: "The column on the board is not the one that was sent.",
-    ErrorCode.TOO_MANY_UNKNOWN: "Exact mode does not take that many unknown pixels; use windowed mode.",
+    ErrorCode.TOO_MANY_UNKNOWN: "Too many pixels are unknown for exact mode; use windowed mode.",
     ErrorCode.NOTHING_KNOWN: "The column has no known pixel to solve from.",
     ErrorCode.CANCELLED: "The solve was cancelled.",
     ErrorCode.NOT_SOLVED: "The column has not been solved yet.",
