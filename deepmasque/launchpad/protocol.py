@@ -63,30 +63,23 @@ class Decoder:
 
 
 def cobs_encode(data: bytes) -> bytes:
-    """Consistent overhead byte stuffing (Cheshire, Baker 1999): the same data without zeros."""
-    result = bytearray()
-    for group in data.split(b"\0"):
-        while len(group) >= 254:
-            result += b"\xff" + group[:254]
-            group = group[254:]
-        result += bytes((len(group) + 1,)) + group
-    return bytes(result)
+    """Consistent overhead byte stuffing (Cheshire, Baker 1999): the same data without zeros.
+
+    data: less than 254 bytes, so that one code byte reaches every next zero.
+    """
+    return b"".join(bytes((len(group) + 1,)) + group for group in data.split(b"\0"))
 
 
 def cobs_decode(data: bytes) -> bytes | None:
     """The data that `cobs_encode` was given; None for what it never returns."""
-    result = bytearray()
-    place = 0
-    while place < len(data):
-        code = data[place]
-        group = data[place + 1 : place + code]
-        if code == 0 or len(group) < code - 1 or 0 in group:
+    groups = []
+    while data:
+        code = data[0]
+        if code == 0 or code > len(data):
             return None
-        result += group
-        place += code
-        if code < 255 and place < len(data):
-            result.append(0)
-    return bytes(result)
+        groups.append(data[1:code])
+        data = data[code:]
+    return b"\0".join(groups)
 
 
 def _parsed(encoded: bytes) -> Frame | None:
