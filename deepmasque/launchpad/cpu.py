@@ -14,9 +14,9 @@ the same as if every round had been executed.
 """
 
 import numpy as np
-from numba import njit
+from numpy.typing import NDArray
 
-from deepmasque.launchpad.peripherals import (
+from deepmasque.launchpad.machine import (
     AT,
     CACHE,
     CACHE_OLDER,
@@ -32,15 +32,19 @@ from deepmasque.launchpad.peripherals import (
     INFO,
     INFO_END,
     INSTRUCTIONS,
+    INT,
     KICKS,
     LIMIT,
     LINE,
+    LINE_BYTES,
     LOOK_GAP,
     LOOK_IN,
+    MACHINE,
     MISALIGNED,
     NEVER,
     NO_INSTRUCTION,
     NOT_CODE,
+    NOTHING,
     PC,
     PROTECTED,
     RAM,
@@ -51,12 +55,14 @@ from deepmasque.launchpad.peripherals import (
     SEEN_INSTRUCTIONS,
     SEEN_KICKS,
     SEEN_PC,
+    SEEN_RAM,
     SEEN_TOUCHED,
     SENT,
     SP,
     SR,
     STACK_LOW,
     STACK_TOP,
+    STATE,
     SYSCFG0,
     TLV,
     TLV_END,
@@ -64,8 +70,13 @@ from deepmasque.launchpad.peripherals import (
     VACANT,
     WDT_AT,
     WDT_BASE,
-    advance,
+    WRITTEN,
+    Machine,
+    compiled,
     fault,
+)
+from deepmasque.launchpad.peripherals import (
+    advance,
     next_event,
     pending_interrupt,
     read_register,
@@ -81,8 +92,8 @@ TO_REGISTER, TO_PC, TO_MEMORY = (1, 2, 2, 3), (3, 4, 3, 5), (4, 5, 5, 6)
 TO_REGISTER_20, TO_PC_20, TO_MEMORY_20 = (2, 4, 3, 5), (4, 6, 4, 7), (7, 9, 8, 10)
 
 
-@njit(cache=True, _nrt=False)
-def wait_states(m, line):
+@compiled(NOTHING(MACHINE, INT))
+def wait_states(m: Machine, line: int) -> None:
     """Account for reading a line of 8 bytes of FRAM."""
     s = m.state
     s[LINE] = line
@@ -101,16 +112,16 @@ def wait_states(m, line):
     s[CYCLES] += waits
 
 
-@njit(cache=True, _nrt=False)
-def fetch(m, pc):
+@compiled(INT(MACHINE, INT))
+def fetch(m: Machine, pc: int) -> int:
     """Read the word of code at `pc`."""
     if pc >> 3 != m.state[LINE]:
         wait_states(m, pc >> 3)
     return np.int64(m.words[(pc & 0xFFFF) >> 1])
 
 
-@njit(cache=True, _nrt=False)
-def load_slowly(m, address, size):
+@compiled(INT(MACHINE, INT, INT))
+def load_slowly(m: Machine, address: int, size: int) -> int:
     """`load` of anything but SRAM and FRAM."""
     if address & 1 and size != 1:
         fault(m, MISALIGNED, address)
@@ -126,8 +137,8 @@ def load_slowly(m, address, size):
     return np.int64(0)
 
 
-@njit(cache=True, _nrt=False)
-def load(m, address, size):
+@compiled(INT(MACHINE, INT, INT))
+def load(m: Machine, address: int, size: int) -> int:
     """Read a byte (size 1) or word (2) of memory."""
     if CODE <= address <= 0xFFFF and address >> 3 != m.state[LINE]:
         wait_states(m, address >> 3)
@@ -139,16 +150,16 @@ def load(m, address, size):
     return load_slowly(m, address, size)
 
 
-@njit(cache=True, _nrt=False)
-def load_any(m, address, size):
+@compiled(INT(MACHINE, INT, INT))
+def load_any(m: Machine, address: int, size: int) -> int:
     """`load`, or a 20-bit value (size 4) from two words."""
     if size != 4:
         return load(m, address, size)
     return load(m, address, 2) | (load(m, address + 2, 2) & 15) << 16
 
 
-@njit(cache=True, _nrt=False)
-def store_slowly(m, address, value, size):
+@compiled(NOTHING(MACHINE, INT, INT, INT))
+def store_slowly(m: Machine, address: int, value: int, size: int) -> None:
     """`store` to anything but SRAM."""
     if address & 1 and size != 1:
         fault(m, MISALIGNED, address)
@@ -167,24 +178,24 @@ def store_slowly(m, address, value, size):
         fault(m, VACANT, address)
 
 
-@njit(cache=True, _nrt=False)
-def store(m, address, value, size):
+@compiled(NOTHING(MACHINE, INT, INT, INT))
+def store(m: Machine, address: int, value: int, size: int) -> None:
     """Write a byte (size 1) or word (2) of memory."""
     if RAM <= address < RAM_END:
         if size == 1:
             m.memory[address] = value
-            m.written[address - RAM] = 1
+            m.memory[address - RAM + WRITTEN] = 1
             return
         if address & 1 == 0:
             m.words[address >> 1] = value
-            m.written[address - RAM] = 1
-            m.written[address - RAM + 1] = 1
+            m.memory[address - RAM + WRITTEN] = 1
+            m.memory[address - RAM + WRITTEN + 1] = 1
             return
     store_slowly(m, address, value, size)
 
 
-@njit(cache=True, _nrt=False)
-def store_any(m, address, value, size):
+@compiled(NOTHING(MACHINE, INT, INT, INT))
+def store_any(m: Machine, address: int, value: int, size: int) -> None:
     """`store`, or a 20-bit value (size 4) in two words."""
     if size != 4:
         store(m, address, value, size)
@@ -193,8 +204,8 @@ def store_any(m, address, value, size):
         store(m, address + 2, value >> 16, 2)
 
 
-@njit(cache=True, _nrt=False)
-def indexed(base, index, high, extended):
+@compiled(INT(INT, INT, INT, INT))
+def indexed(base: int, index: int, high: int, extended: int) -> int:
     """Address of the indexed mode: 16 bits stay in the lower 64 KB, extended ones have 20."""
     if extended:
         return (base + index + high) & 0xFFFFF
@@ -203,8 +214,8 @@ def indexed(base, index, high, extended):
     return (base + (index ^ 0x8000) - 0x8000) & 0xFFFFF
 
 
-@njit(cache=True, _nrt=False)
-def move_stack(m, pointer):
+@compiled(NOTHING(MACHINE, INT))
+def move_stack(m: Machine, pointer: int) -> None:
     """Set the stack pointer and keep its lowest value."""
     s = m.state
     s[SP] = pointer & 0xFFFFE
@@ -214,15 +225,15 @@ def move_stack(m, pointer):
         s[STACK_LOW] = s[SP]
 
 
-@njit(cache=True, _nrt=False)
-def push(m, value, size):
+@compiled(NOTHING(MACHINE, INT, INT))
+def push(m: Machine, value: int, size: int) -> None:
     """Push a byte or word (two bytes of stack) or a 20-bit value (four)."""
     move_stack(m, m.state[SP] - (4 if size == 4 else 2))
     store_any(m, m.state[SP], value, size)
 
 
-@njit(cache=True, _nrt=False)
-def pop(m, size):
+@compiled(INT(MACHINE, INT))
+def pop(m: Machine, size: int) -> int:
     """Pop a word or a 20-bit value."""
     s = m.state
     value = load_any(m, s[SP], size)
@@ -230,8 +241,8 @@ def pop(m, size):
     return value
 
 
-@njit(cache=True, _nrt=False)
-def set_register(m, register, value):
+@compiled(NOTHING(MACHINE, INT, INT))
+def set_register(m: Machine, register: int, value: int) -> None:
     """Write a register; status bits that end the run of instructions do so."""
     s = m.state
     if register == SP:
@@ -243,8 +254,8 @@ def set_register(m, register, value):
         s[register] = value
 
 
-@njit(cache=True, _nrt=False)
-def decimal_sum(a, b, carry, digits):
+@compiled(INT(INT, INT, INT, INT))
+def decimal_sum(a: int, b: int, carry: int, digits: int) -> int:
     """Sum of binary-coded decimals, its carry above the highest digit."""
     result = np.int64(0)
     for i in range(digits):
@@ -256,8 +267,8 @@ def decimal_sum(a, b, carry, digits):
     return result | carry << (4 * digits)
 
 
-@njit(cache=True, _nrt=False)
-def operate(s, operation, a, b, mask):
+@compiled(INT(STATE, INT, INT, INT, INT))
+def operate(s: NDArray[np.int64], operation: int, a: int, b: int, mask: int) -> int:
     """Result of source `a` and destination `b`; sets the status bits. Operations as encoded."""
     if operation == 4:
         return a
@@ -302,8 +313,8 @@ def operate(s, operation, a, b, mask):
     return result
 
 
-@njit(cache=True, _nrt=False)
-def shift_right(s, value, fill, mask):
+@compiled(INT(STATE, INT, INT, INT))
+def shift_right(s: NDArray[np.int64], value: int, fill: int, mask: int) -> int:
     """Rotate or shift right by one bit, `fill` entering at the top; sets the status bits."""
     top = (mask + 1) >> 1
     result = value >> 1 | (top if fill else 0)
@@ -316,8 +327,8 @@ def shift_right(s, value, fill, mask):
     return result
 
 
-@njit(cache=True, _nrt=False)
-def rotate_many(m, op):
+@compiled(NOTHING(MACHINE, INT))
+def rotate_many(m: Machine, op: int) -> None:
     """RRCM, RRAM, RLAM, RRUM: rotate a register by one to four bits."""
     s = m.state
     count, kind, register = ((op >> 10) & 3) + 1, (op >> 8) & 3, op & 15
@@ -336,8 +347,8 @@ def rotate_many(m, op):
     s[CYCLES] += count
 
 
-@njit(cache=True, _nrt=False)
-def address_instruction(m, op, pc):
+@compiled(INT(MACHINE, INT, INT))
+def address_instruction(m: Machine, op: int, pc: int) -> int:
     """MOVA, CMPA, ADDA, SUBA (and BRA, RETA); returns the PC behind it."""
     s = m.state
     kind, source, register = (op >> 4) & 15, (op >> 8) & 15, op & 15
@@ -382,8 +393,8 @@ def address_instruction(m, op, pc):
     return s[PC]
 
 
-@njit(cache=True, _nrt=False)
-def call_far(m, op, pc):
+@compiled(INT(MACHINE, INT, INT))
+def call_far(m: Machine, op: int, pc: int) -> int:
     """CALLA; returns the address called."""
     s = m.state
     kind, register = (op >> 4) & 15, op & 15
@@ -416,8 +427,8 @@ def call_far(m, op, pc):
     return target
 
 
-@njit(cache=True, _nrt=False)
-def push_many(m, op):
+@compiled(NOTHING(MACHINE, INT))
+def push_many(m: Machine, op: int) -> None:
     """PUSHM and POPM, of words or 20-bit values."""
     s = m.state
     count, register = ((op >> 4) & 15) + 1, op & 15
@@ -431,8 +442,8 @@ def push_many(m, op):
     s[CYCLES] += 2 + count * (size // 2)
 
 
-@njit(cache=True, _nrt=False)
-def notice_loop(m, pc):
+@compiled(NOTHING(MACHINE, INT))
+def notice_loop(m: Machine, pc: int) -> None:
     """Remember the machine, or find that it is where it was and carry it to the next event.
 
     Called at backward jumps. The state remembered is renewed after twice as many jumps each time
@@ -445,8 +456,8 @@ def notice_loop(m, pc):
         s[LOOK_IN] = s[LOOK_GAP]
         for i in range(1, 16):
             s[SEEN + i] = s[i]
-        for i in range(len(m.ram)):
-            m.seen[i] = m.ram[i]
+        for i in range(RAM, RAM_END, 2):
+            m.words[(SEEN_RAM + i - RAM) >> 1] = m.words[i >> 1]
         s[SEEN_PC], s[SEEN_CYCLES] = pc, s[CYCLES]
         s[SEEN_INSTRUCTIONS], s[SEEN_TOUCHED], s[SEEN_KICKS] = (
             s[INSTRUCTIONS],
@@ -458,8 +469,8 @@ def notice_loop(m, pc):
         if s[SEEN + i] != s[i]:
             return
     same = s[SEEN_TOUCHED] == s[TOUCHED]
-    for i in range(len(m.ram)):
-        same = same and m.seen[i] == m.ram[i]
+    for i in range((RAM_END - RAM) >> 1):
+        same &= m.words[(SEEN_RAM >> 1) + i] == m.words[(RAM >> 1) + i]
     if not same:
         s[SEEN_PC] = -1
         return
@@ -481,8 +492,8 @@ def notice_loop(m, pc):
     s[SEEN_PC] = -1
 
 
-@njit(cache=True, _nrt=False)
-def execute(m):
+@compiled(NOTHING(MACHINE))
+def execute(m: Machine) -> None:
     """Execute instructions until the cycle HORIZON."""
     s = m.state
     pc = s[PC]
@@ -579,10 +590,7 @@ def execute(m):
             word = fetch(m, pc)
             pc += 2
             high = ((extension >> 7) & 15) << 16
-            if source == SR:
-                address = word + high
-            else:
-                address = indexed(s[source], word, high, extension)
+            address = word + high if source == SR else indexed(s[source], word, high, extension)
             a = load_any(m, address, size)
         elif source == PC and mode == 3:
             kind = 2
@@ -667,11 +675,8 @@ def execute(m):
                 push(m, a, size)
             continue
 
-        if operation & 1 and op & 0x40:  # SWPB and SXT have no byte form
-            if extension == 0 or size != 4:
-                fault(m, NO_INSTRUCTION, op)
-                break
-        if kind == 2 or (mode != 0 and address < 0):
+        no_byte_form = operation & 1 and op & 0x40  # of SWPB and SXT
+        if no_byte_form or kind == 2 or (mode != 0 and address < 0):
             fault(m, NO_INSTRUCTION, op)
             break
         if extension == 0:
@@ -701,8 +706,8 @@ def execute(m):
     s[PC] = pc
 
 
-@njit(cache=True, _nrt=False)
-def interrupt(m, vector):
+@compiled(NOTHING(MACHINE, INT))
+def interrupt(m: Machine, vector: int) -> None:
     """Enter an interrupt service routine."""
     s = m.state
     s[AT] = s[PC]
@@ -714,20 +719,20 @@ def interrupt(m, vector):
     s[IDLE] = 0
 
 
-@njit(cache=True, _nrt=False)
-def look_anew(m):
+@compiled(NOTHING(MACHINE))
+def look_anew(m: Machine) -> None:
     """Start the search for idle loops again: something has happened."""
     s = m.state
     s[IDLE], s[SEEN_PC], s[LOOK_IN], s[LOOK_GAP] = 0, -1, 1, 1
 
 
-@njit(cache=True, nogil=True, _nrt=False)
-def run(m, limit):
+@compiled(NOTHING(MACHINE, INT))
+def run(m: Machine, limit: int) -> None:
     """Run the board until the cycle `limit`, a fault, or until `sent` must be emptied."""
     s = m.state
     s[LIMIT] = limit
     look_anew(m)
-    while s[FAULT] == 0 and s[CYCLES] < limit and s[SENT] < len(m.sent):
+    while s[FAULT] == 0 and s[CYCLES] < limit and s[SENT] < LINE_BYTES:
         if advance(m):
             look_anew(m)
         if s[RESET]:

@@ -11,147 +11,143 @@ are plain storage. Not modelled and silent: timer capture and outputs, oscillato
 clocks that stop in low-power modes.
 """
 
-from typing import NamedTuple
-
 import numpy as np
-from numba import njit
+from numba import types
 from numpy.typing import NDArray
 
-RAM, RAM_END = 0x2000, 0x3000
-CODE, CODE_END = 0xC400, 0xFF80
-INFO, INFO_END = 0x1800, 0x1A00
-TLV, TLV_END = 0x1A00, 0x1B00
-RESET_VECTOR = 0xFFFE
-
-NEVER = 1 << 62
-REFO = 32768  # Hz, of the crystal and of the internal reference alike
-VLO = 10_000
-MODOSC = 5_000_000
-RANGES = (1_000_000, 2_000_000, 4_000_000, 8_000_000, 12_000_000, 16_000_000)  # of DCORSEL
-FRAM_LIMIT = 8_200_000  # Hz that the FRAM follows without wait states, with the DCO's tolerance
-
-# Indices of Machine.state; the first sixteen are the CPU's registers.
-PC, SP, SR = 0, 1, 2
-(
-    CYCLES,
-    INSTRUCTIONS,
-    HORIZON,  # cycle at which the CPU must look up from its instructions
-    LIMIT,
-    AT,  # address of the instruction being executed
-    FAULT,
-    FAULT_ADDRESS,
-    RESET,  # cause of a reset that is due, as SYSRSTIV names it
-    STACK_TOP,
-    STACK_LOW,
-    LINE,  # FRAM line of 8 bytes read last
-    CACHE,
-    _CACHE_WAY,
-    _CACHE_1,
-    _CACHE_1_WAY,
-    CACHE_OLDER,
-    _CACHE_OLDER_1,
+from deepmasque.launchpad.machine import (
+    ADC_AT,
+    ADC_SAMPLE_AT,
+    ADCCTL0,
+    ADCCTL1,
+    ADCCTL2,
+    ADCIE,
+    ADCIFG,
+    ADCIV,
+    ADCMCTL0,
+    ADCMEM0,
+    AT,
     BAUD,
+    CACHE,
+    CSCTL0,
+    CSCTL1,
+    CSCTL2,
+    CSCTL3,
+    CSCTL4,
+    CSCTL5,
+    CSCTL6,
+    CSCTL7,
+    CSCTL8,
+    CYCLES,
+    FLAG,
+    FRAM_OPEN,
+    FRAM_PASSWORD,
+    FRCTL0,
+    HORIZON,
+    IDLE,
+    INT,
+    KICKS,
+    LINE,
+    LINE_BYTES,
+    LOST,
+    MACHINE,
     MCLK,
-    TIME_NS,
-    TIME_CYCLE,
+    MPY,
+    MPY32CTL0,
+    MPY32L,
+    MPY_AT,
+    NEVER,
+    NOT_MODELLED,
+    NOTHING,
+    OP2,
+    OP2H,
+    OP2L,
+    OVERRUNS,
+    P1IV,
+    P2IV,
+    PADIR,
+    PAIE,
+    PAIES,
+    PAIFG,
+    PAIN,
+    PAOUT,
+    PAREN,
+    PASEL0,
+    PBIN,
+    PC,
+    PM5CTL0,
+    PMM_OPEN,
+    PMM_PASSWORD,
+    PMMCTL0,
+    PULLED,
+    RATE,
+    RECEIVED,
+    RES0,
+    RES1,
+    RES3,
+    RESET,
+    RESET_VECTOR,
+    RESHI,
+    RESLO,
     RX_AT,
+    RX_FREE,
     RX_HEAD,
     RX_TAIL,
-    RX_FREE,
+    SAMPLES,
+    SENT,
+    SFRIE1,
+    SFRIFG1,
+    SOUND,
+    STACK_LOW,
+    STACK_TOP,
+    SUMEXT,
+    SW_BOR,
+    SW_POR,
+    SYSCFG0,
+    SYSRSTIV,
+    TIME_CYCLE,
+    TIME_NS,
+    TIMER_AT,
+    TIMER_BASE,
+    TIMER_POSITION,
+    TIMER_TICKS,
+    TIMERS,
+    TIMERS_END,
+    TO_HOST,
+    TOO_EARLY,
+    TOO_FAST,
+    TOUCHED,
     TX_AT,
     TX_BYTE,
     TX_WAITING,
-    SENT,
-    LOST,
-    OVERRUNS,
+    UBRW,
+    UCTLW,
+    UIE,
+    UIFG,
+    UIV,
+    UMCTLW,
+    URXBUF,
+    USTATW,
+    UTXBUF,
+    VACANT,
     WDT_AT,
     WDT_BASE,
+    WDT_EXPIRED,
     WDT_HELD,
-    ADC_AT,
-    ADC_SAMPLE_AT,
-    RATE,
-    MPY_AT,
-    PMM_OPEN,
-    FRAM_OPEN,
-    PULLED,  # pins of P1 and P2 that something outside pulls low
-    IDLE,
-    TOUCHED,  # accesses after which the machine is not what it was
-    KICKS,
-    LOOK_IN,
-    LOOK_GAP,
-    SEEN_PC,
-    SEEN_CYCLES,
-    SEEN_INSTRUCTIONS,
-    SEEN_TOUCHED,
-    SEEN_KICKS,
-) = range(16, 67)
-SEEN = 68
-TIMER_AT, TIMER_BASE, TIMER_POSITION, TIMER_TICKS = 84, 88, 92, 96
-STATE_SIZE = 100
-
-FAULTS = (
-    "",
-    "it left its code and would execute 0x{address:04X}",
-    "it accesses a word at the odd address 0x{address:04X}",
-    "it writes to the write-protected FRAM at 0x{address:04X}",
-    "it accesses 0x{address:04X}, where the FR2433 has no memory",
-    "the CPU has no instruction 0x{address:04X}",
-    "it uses the register 0x{address:04X} in a way the virtual board does not model",
-    "it runs the CPU at {address} Hz without the wait state that FRAM needs",
-    "it reads the product at 0x{address:04X} before the multiplier has finished",
+    WDT_PASSWORD,
+    WDTCTL,
+    Machine,
+    compiled,
+    demand_reset,
+    fault,
 )
-(
-    _,
-    NOT_CODE,
-    MISALIGNED,
-    PROTECTED,
-    VACANT,
-    NO_INSTRUCTION,
-    NOT_MODELLED,
-    TOO_FAST,
-    TOO_EARLY,
-) = range(len(FAULTS))
 
-GIE, CPUOFF = 8, 16
-
-# Causes of a reset
-RST_PIN, SW_BOR, SW_POR, WDT_EXPIRED, WDT_PASSWORD, FRAM_PASSWORD, PMM_PASSWORD = (
-    0x04,
-    0x06,
-    0x14,
-    0x16,
-    0x18,
-    0x1A,
-    0x20,
-)
-BROWNOUT = 0x02
-
-SFRIE1, SFRIFG1 = 0x0100, 0x0102
-PMMCTL0, PM5CTL0 = 0x0120, 0x0130
-SYSUNIV, SYSSNIV, SYSRSTIV, SYSCFG0 = 0x015A, 0x015C, 0x015E, 0x0160
-CSCTL0, CSCTL1, CSCTL2, CSCTL3, CSCTL4 = 0x0180, 0x0182, 0x0184, 0x0186, 0x0188
-CSCTL5, CSCTL6, CSCTL7, CSCTL8 = 0x018A, 0x018C, 0x018E, 0x0190
-FRCTL0, WDTCTL = 0x01A0, 0x01CC
-PAIN, PAOUT, PADIR, PAREN, PASEL0, P1IV = 0x0200, 0x0202, 0x0204, 0x0206, 0x020A, 0x020E
-PAIES, PAIE, PAIFG, P2IV, PBIN = 0x0218, 0x021A, 0x021C, 0x021E, 0x0220
-TIMERS, TIMERS_END = 0x0380, 0x0480
-MPY, OP2, RESLO, RESHI, SUMEXT, MPY32L = 0x04C0, 0x04C8, 0x04CA, 0x04CC, 0x04CE, 0x04D0
-OP2L, OP2H, RES0, RES1, RES2, RES3, MPY32CTL0 = (
-    0x04E0,
-    0x04E2,
-    0x04E4,
-    0x04E6,
-    0x04E8,
-    0x04EA,
-    0x04EC,
-)
-UCTLW, UBRW, UMCTLW, USTATW, URXBUF, UTXBUF = 0x0500, 0x0506, 0x0508, 0x050A, 0x050C, 0x050E
-UIE, UIFG, UIV = 0x051A, 0x051C, 0x051E
-ADCCTL0, ADCCTL1, ADCCTL2, ADCMCTL0, ADCMEM0 = 0x0700, 0x0702, 0x0704, 0x070A, 0x0712
-ADCIE, ADCIFG, ADCIV = 0x071A, 0x071C, 0x071E
-
+REFO, VLO, MODOSC = 32768, 10_000, 5_000_000  # Hz; the crystal has the frequency of REFO
+RANGES = (1_000_000, 2_000_000, 4_000_000, 8_000_000, 12_000_000, 16_000_000)  # of DCORSEL
+FRAM_LIMIT = 8_200_000  # Hz that FRAM follows without wait states, with the DCO's tolerance
 RXIFG, TXIFG, TXCPTIFG = 1, 2, 8
 UCOE, UCFE, UCRXERR = 0x20, 0x40, 0x04
+PAIR, TRIPLE = types.UniTuple(INT, 2), types.UniTuple(INT, 3)
 
 
 def _register_map() -> NDArray[np.uint8]:
@@ -187,115 +183,8 @@ SAMPLE_CLOCKS = (4, 8, 16, 32, 64, 96, 128, 192, 256, 384, 512, 768, 1024, 1024,
 READY_16, READY_48, READY_64 = (3, 3, 4, 4), (3, 5, 6, 7), (3, 3, 5, 6)
 
 
-class Machine(NamedTuple):
-    """All there is to know about a board; the arrays are changed in place.
-
-    memory (65536,) uint8 and its view `words` (32768,) uint16; `state` (STATE_SIZE,) int64;
-    `written` (4096,) uint8, 1 where SRAM was written; `ram` (512,) int64, a view of SRAM, and
-    `seen`, a copy of it; `received` and `sent` (65536,) uint8, the line's two directions;
-    `microphone` (N,) int16.
-    """
-
-    memory: NDArray[np.uint8]
-    words: NDArray[np.uint16]
-    state: NDArray[np.int64]
-    written: NDArray[np.uint8]
-    ram: NDArray[np.int64]
-    seen: NDArray[np.int64]
-    received: NDArray[np.uint8]
-    sent: NDArray[np.uint8]
-    microphone: NDArray[np.int16]
-
-
-def power_up(baud: int, microphone: NDArray[np.int16], rate: int) -> Machine:
-    """Return a machine without a program: FRAM erased, SRAM undefined as after power-up."""
-    memory = np.full(0x10000, 0xFF, np.uint8)
-    memory[:0x1000] = 0
-    # SRAM wakes with arbitrary contents; a fixed seed keeps runs repeatable.
-    memory[RAM:RAM_END] = np.random.default_rng(2433).integers(0, 256, RAM_END - RAM, np.uint8)
-    memory[TLV + 4 : TLV + 6] = 0x40, 0x82  # the device ID
-    state = np.zeros(STATE_SIZE, np.int64)
-    state[[RX_AT, TX_AT, WDT_AT, ADC_AT]] = NEVER
-    state[TIMER_AT : TIMER_AT + 4] = NEVER
-    state[BAUD], state[RATE] = baud, rate
-    ram = memory[RAM:RAM_END].view(np.int64)
-    line = np.zeros((2, 0x10000), np.uint8)
-    return Machine(
-        memory,
-        memory.view(np.uint16),
-        state,
-        np.zeros(RAM_END - RAM, np.uint8),
-        ram,
-        ram.copy(),
-        line[0],
-        line[1],
-        np.ascontiguousarray(microphone, np.int16),
-    )
-
-
-@njit(cache=True, _nrt=False)
-def fault(m, code, address):
-    """Stop the board; the first fault counts."""
-    if m.state[FAULT] == 0:
-        m.state[FAULT], m.state[FAULT_ADDRESS] = code, address
-    m.state[HORIZON] = -1
-
-
-@njit(cache=True, _nrt=False)
-def demand_reset(m, cause):
-    """Reset the board before its next instruction."""
-    m.state[RESET] = cause
-    m.state[HORIZON] = -1
-
-
-@njit(cache=True, _nrt=False)
-def reset(m, cause):
-    """Bring every register to its value after a reset and start at the reset vector."""
-    s, w = m.state, m.words
-    locked = w[PM5CTL0 >> 1] & 1 if cause >= WDT_EXPIRED else 1
-    w[: 0x0660 >> 1] = 0
-    w[0x0680 >> 1 : 0x1000 >> 1] = 0
-    w[PM5CTL0 >> 1] = locked
-    w[PMMCTL0 >> 1] = 0x9640
-    w[SYSRSTIV >> 1] = cause
-    w[SYSCFG0 >> 1] = 0x9603
-    w[SFRIFG1 >> 1] = 0x0002 | (cause == WDT_EXPIRED)
-    w[CSCTL1 >> 1] = 0x0033
-    w[CSCTL2 >> 1] = 0x101F
-    w[CSCTL4 >> 1] = 0x0100
-    w[CSCTL5 >> 1] = 0x1000
-    w[CSCTL6 >> 1] = 0x00C1
-    w[CSCTL8 >> 1] = 0x0007
-    w[FRCTL0 >> 1] = 0x9600
-    w[WDTCTL >> 1] = 0x6904
-    w[UCTLW >> 1] = 0x0001
-    w[UIFG >> 1] = TXIFG
-    w[0x053C >> 1] = TXIFG
-    w[0x056C >> 1] = TXIFG
-    w[ADCCTL2 >> 1] = 0x0010
-    s[TX_AT] = s[ADC_AT] = NEVER
-    s[TX_WAITING] = s[PMM_OPEN] = s[FRAM_OPEN] = s[WDT_HELD] = 0
-    s[LINE] = -1
-    for i in range(4):
-        s[CACHE + i] = -1
-        s[TIMER_AT + i] = NEVER
-        s[TIMER_BASE + i] = s[TIMER_POSITION + i] = s[TIMER_TICKS + i] = 0
-    for i in range(16):
-        s[i] = 0
-    s[PC] = np.int64(w[RESET_VECTOR >> 1])
-    s[STACK_TOP] = s[STACK_LOW] = 0
-    s[CYCLES] += 4
-    s[RESET] = s[IDLE] = 0
-    set_clocks(m)
-    s[WDT_BASE] = s[CYCLES]
-    schedule_watchdog(m)
-
-
-# ---------------------------------------------------------------------------- clocks
-
-
-@njit(cache=True, _nrt=False)
-def dco(m):
+@compiled(PAIR(MACHINE))
+def dco(m: Machine) -> tuple[int, int]:
     """Hz the FLL steers the DCO to, what the range of DCORSEL allows of it, and FLLUNLOCK."""
     w = m.words
     divider = np.int64(w[CSCTL3 >> 1]) & 7
@@ -311,8 +200,15 @@ def dco(m):
     return wanted, 0
 
 
-@njit(cache=True, _nrt=False)
-def set_clocks(m):
+@compiled(NOTHING(MACHINE))
+def check_fram_speed(m: Machine) -> None:
+    """Refuse a CPU clock that FRAM cannot follow."""
+    if m.state[MCLK] > FRAM_LIMIT and m.words[FRCTL0 >> 1] & 0x70 == 0:
+        fault(m, TOO_FAST, m.state[MCLK])
+
+
+@compiled(NOTHING(MACHINE))
+def set_clocks(m: Machine) -> None:
     """Derive MCLK from the clock registers and carry everything that is under way over to it."""
     s, w = m.state, m.words
     frequency, _ = dco(m)
@@ -336,15 +232,8 @@ def set_clocks(m):
     check_fram_speed(m)
 
 
-@njit(cache=True, _nrt=False)
-def check_fram_speed(m):
-    """Refuse a CPU clock that FRAM cannot follow."""
-    if m.state[MCLK] > FRAM_LIMIT and m.words[FRCTL0 >> 1] & 0x70 == 0:
-        fault(m, TOO_FAST, m.state[MCLK])
-
-
-@njit(cache=True, _nrt=False)
-def ratio(m, source):
+@compiled(PAIR(MACHINE, INT))
+def ratio(m: Machine, source: int) -> tuple[int, int]:
     """Ticks per MCLK cycle, as a fraction, of source 0 SMCLK, 1 ACLK, 2 VLOCLK, 3 MODOSC."""
     if source == 0:
         return 1, np.int64(1) << ((np.int64(m.words[CSCTL5 >> 1]) >> 4) & 3)
@@ -353,18 +242,15 @@ def ratio(m, source):
     return (VLO if source == 2 else MODOSC), m.state[MCLK]
 
 
-@njit(cache=True, _nrt=False)
-def nanoseconds(m, cycle):
+@compiled(INT(MACHINE, INT))
+def nanoseconds(m: Machine, cycle: int) -> int:
     """Board time at a cycle of the present clock, ns since power-up."""
     s = m.state
     return s[TIME_NS] + (cycle - s[TIME_CYCLE]) * 1_000_000_000 // s[MCLK]
 
 
-# ---------------------------------------------------------------------------- UART
-
-
-@njit(cache=True, _nrt=False)
-def bit_time(m):
+@compiled(INT(MACHINE))
+def bit_time(m: Machine) -> int:
     """Length of a bit of eUSCI_A0 in 1/8 MCLK cycles, the modulation averaged; 0 without clock."""
     w = m.words
     source = (np.int64(w[UCTLW >> 1]) >> 6) & 3
@@ -380,8 +266,8 @@ def bit_time(m):
     return eighths * cycles // ticks
 
 
-@njit(cache=True, _nrt=False)
-def sampled(byte, sender, receiver):
+@compiled(INT(INT, INT, INT))
+def sampled(byte: int, sender: int, receiver: int) -> int:
     """What a receiver of bit time `receiver` reads of a byte sent with `sender`; -1: no frame."""
     if sender <= 0 or receiver <= 0:
         return -1
@@ -396,25 +282,25 @@ def sampled(byte, sender, receiver):
     return (result >> 1) & 0xFF
 
 
-@njit(cache=True, _nrt=False)
-def connected(m, pin):
+@compiled(FLAG(MACHINE, INT))
+def connected(m: Machine, pin: int) -> bool:
     """Whether the pin of port 1 carries the UART: function selected, and I/O unlocked."""
     w = m.words
     selected = (w[PASEL0 >> 1] >> pin) & 1 == 1 and (w[(PASEL0 + 2) >> 1] >> pin) & 1 == 0
     return selected and w[PM5CTL0 >> 1] & 1 == 0
 
 
-@njit(cache=True, _nrt=False)
-def line_byte(m):
+@compiled(INT(MACHINE))
+def line_byte(m: Machine) -> int:
     """MCLK cycles that a byte of the host takes on the line."""
     return 10 * m.state[MCLK] // m.state[BAUD]
 
 
-@njit(cache=True, _nrt=False)
-def receive(m):
+@compiled(NOTHING(MACHINE))
+def receive(m: Machine) -> None:
     """A byte of the host is complete."""
     s, w = m.state, m.words
-    byte = np.int64(m.received[s[RX_TAIL]])
+    byte = np.int64(m.memory[RECEIVED + s[RX_TAIL]])
     s[RX_TAIL] = (s[RX_TAIL] + 1) & 0xFFFF
     s[RX_FREE] = s[RX_AT]
     s[RX_AT] = NEVER if s[RX_TAIL] == s[RX_HEAD] else s[RX_FREE] + line_byte(m)
@@ -437,21 +323,21 @@ def receive(m):
     w[UIFG >> 1] |= RXIFG
 
 
-@njit(cache=True, _nrt=False)
-def transmit(m, byte, start):
+@compiled(NOTHING(MACHINE, INT, INT))
+def transmit(m: Machine, byte: int, start: int) -> None:
     """Shift a byte out from cycle `start` on."""
     m.state[TX_BYTE] = byte
     m.state[TX_AT] = start + max(10 * bit_time(m) // 8, 1)
 
 
-@njit(cache=True, _nrt=False)
-def transmitted(m):
+@compiled(NOTHING(MACHINE))
+def transmitted(m: Machine) -> None:
     """The shift register is empty: hand its byte to the host, go on with the next."""
     s, w = m.state, m.words
     if connected(m, 4):
         byte = sampled(s[TX_BYTE], bit_time(m), 8 * s[MCLK] // s[BAUD])
         if byte >= 0:
-            m.sent[s[SENT]] = byte
+            m.memory[TO_HOST + s[SENT]] = byte
             s[SENT] += 1
     done = s[TX_AT]
     if s[TX_WAITING]:
@@ -463,11 +349,8 @@ def transmitted(m):
         s[TX_AT] = NEVER
 
 
-# ---------------------------------------------------------------------------- watchdog
-
-
-@njit(cache=True, _nrt=False)
-def watchdog_clock(m):
+@compiled(TRIPLE(MACHINE))
+def watchdog_clock(m: Machine) -> tuple[int, int, int]:
     """Ticks per cycle of the watchdog's source, as a fraction, and the ticks of its interval."""
     control = np.int64(m.words[WDTCTL >> 1])
     source = (control >> 5) & 3
@@ -476,8 +359,8 @@ def watchdog_clock(m):
     return ticks, cycles, np.int64(1) << bits
 
 
-@njit(cache=True, _nrt=False)
-def schedule_watchdog(m):
+@compiled(NOTHING(MACHINE))
+def schedule_watchdog(m: Machine) -> None:
     """Compute when the watchdog expires."""
     s = m.state
     if m.words[WDTCTL >> 1] & 0x80:
@@ -487,8 +370,8 @@ def schedule_watchdog(m):
     s[WDT_AT] = s[WDT_BASE] + (interval * cycles + ticks - 1) // ticks
 
 
-@njit(cache=True, _nrt=False)
-def write_watchdog(m, value):
+@compiled(NOTHING(MACHINE, INT))
+def write_watchdog(m: Machine, value: int) -> None:
     """WDTCTL: password, hold, clear, source and interval."""
     s, w = m.state, m.words
     if value >> 8 != 0x5A:
@@ -511,11 +394,8 @@ def write_watchdog(m, value):
     schedule_watchdog(m)
 
 
-# ---------------------------------------------------------------------------- Timer_A
-
-
-@njit(cache=True, _nrt=False)
-def timer_clock(m, base):
+@compiled(PAIR(MACHINE, INT))
+def timer_clock(m: Machine, base: int) -> tuple[int, int]:
     """Ticks per cycle of a timer, as a fraction; (0, 1) when it stands still."""
     w = m.words
     control = np.int64(w[base >> 1])
@@ -527,8 +407,8 @@ def timer_clock(m, base):
     return ticks, cycles * divider
 
 
-@njit(cache=True, _nrt=False)
-def timer_period(m, base):
+@compiled(INT(MACHINE, INT))
+def timer_period(m: Machine, base: int) -> int:
     """Ticks after which a timer repeats itself; 0: it stands still."""
     mode = (np.int64(m.words[base >> 1]) >> 4) & 3
     top = np.int64(m.words[(base + 0x12) >> 1])
@@ -539,8 +419,8 @@ def timer_period(m, base):
     return top + 1 if mode == 1 else 2 * top
 
 
-@njit(cache=True, _nrt=False)
-def timer_step(position, value, period, updown):
+@compiled(INT(INT, INT, INT, FLAG))
+def timer_step(position: int, value: int, period: int, updown: bool) -> int:
     """Ticks from a position until the timer next counts to a value; 0: never."""
     if value >= period:
         return 0
@@ -550,8 +430,8 @@ def timer_step(position, value, period, updown):
     return step
 
 
-@njit(cache=True, _nrt=False)
-def sync_timer(m, i):
+@compiled(NOTHING(MACHINE, INT))
+def sync_timer(m: Machine, i: int) -> None:
     """Bring the counter and flags of timer `i` to the present and compute its next event."""
     s, w = m.state, m.words
     base = TIMERS + 0x40 * i
@@ -588,8 +468,8 @@ def sync_timer(m, i):
         s[TIMER_AT + i] = s[TIMER_BASE + i] + (due + ticks - 1) // ticks
 
 
-@njit(cache=True, _nrt=False)
-def rebase_timer(m, i):
+@compiled(NOTHING(MACHINE, INT))
+def rebase_timer(m: Machine, i: int) -> None:
     """Count on from the present value, with the present settings."""
     s, w = m.state, m.words
     base = TIMERS + 0x40 * i
@@ -600,8 +480,8 @@ def rebase_timer(m, i):
     sync_timer(m, i)
 
 
-@njit(cache=True, _nrt=False)
-def write_timer(m, address, value):
+@compiled(NOTHING(MACHINE, INT, INT))
+def write_timer(m: Machine, address: int, value: int) -> None:
     """A register of Timer_A."""
     i, offset = (address - TIMERS) >> 6, address & 0x3F
     sync_timer(m, i)
@@ -612,8 +492,8 @@ def write_timer(m, address, value):
     rebase_timer(m, i)
 
 
-@njit(cache=True, _nrt=False)
-def timer_vector(m, i):
+@compiled(INT(MACHINE, INT))
+def timer_vector(m: Machine, i: int) -> int:
     """TAxIV, which also clears the flag it names."""
     base = TIMERS + 0x40 * i
     for n in range(1, 4):
@@ -628,11 +508,8 @@ def timer_vector(m, i):
     return 0
 
 
-# ---------------------------------------------------------------------------- ADC
-
-
-@njit(cache=True, _nrt=False)
-def start_conversion(m, start):
+@compiled(NOTHING(MACHINE, INT))
+def start_conversion(m: Machine, start: int) -> None:
     """Sample the selected channel, then convert it."""
     s, w = m.state, m.words
     control = np.int64(w[ADCCTL1 >> 1])
@@ -646,15 +523,15 @@ def start_conversion(m, start):
     w[ADCCTL1 >> 1] |= 1
 
 
-@njit(cache=True, _nrt=False)
-def converted(m):
+@compiled(NOTHING(MACHINE))
+def converted(m: Machine) -> None:
     """The conversion is complete."""
     s, w = m.state, m.words
     channel = np.int64(w[ADCMCTL0 >> 1]) & 15
     level = np.int64(0)  # of 16 bits
     if channel < 8:
         moment = nanoseconds(m, s[ADC_SAMPLE_AT]) * s[RATE] // 1_000_000_000
-        level = np.int64(m.microphone[moment % len(m.microphone)]) + 0x8000
+        level = np.int64(w[(SOUND >> 1) + moment % s[SAMPLES]]) ^ 0x8000  # int16, offset
     elif channel == 13:
         level = np.int64(0x745D)  # 1.5 V of 3.3 V
     elif channel == 15:
@@ -674,52 +551,8 @@ def converted(m):
         start_conversion(m, done)
 
 
-# ---------------------------------------------------------------------------- multiplier
-
-
-@njit(cache=True, _nrt=False)
-def write_multiplier(m, address, value, byte):
-    """An operand, which may start a product, or a result register of MPY32."""
-    s, w = m.state, m.words
-    s[TOUCHED] += 1
-    register = address & ~1
-    control = np.int64(w[MPY32CTL0 >> 1])
-    if register == MPY32CTL0:
-        if value & 0x0C:
-            fault(m, NOT_MODELLED, register)
-        w[register >> 1] = value
-        return
-    operand = register < RESLO or MPY32L <= register < RES0
-    if not byte:
-        w[register >> 1] = value
-    elif not operand:
-        m.memory[address] = value
-    else:
-        signed = (register >> 1) & 1 if register < OP2 else (register >> 2) & 1
-        if register == OP2 or register >= OP2L:
-            signed = (control >> 4) & 1
-        w[register >> 1] = value | 0xFF00 if signed and value & 0x80 else value
-    if register < OP2:
-        w[MPY32CTL0 >> 1] = (control & ~0x70) | ((register - MPY) >> 1) << 4
-        w[MPY >> 1] = w[register >> 1]
-    elif MPY32L <= register < OP2L:
-        w[MPY32CTL0 >> 1] = (control & ~0x70) | 0x40 | ((register - MPY32L) >> 2) << 4
-        w[(MPY32L + (register & 2)) >> 1] = w[register >> 1]
-    elif register == OP2:
-        w[MPY32CTL0 >> 1] = control & ~0x80
-        multiply(m, False)
-    elif register == OP2L:
-        w[MPY32CTL0 >> 1] = control | 0x80
-    elif register == OP2H:
-        multiply(m, True)
-    elif register == RESLO or register == RESHI:
-        w[(RES0 + register - RESLO) >> 1] = w[register >> 1]
-    elif register == RES0 or register == RES1:
-        w[(RESLO + register - RES0) >> 1] = w[register >> 1]
-
-
-@njit(cache=True, _nrt=False)
-def multiply(m, wide):
+@compiled(NOTHING(MACHINE, FLAG))
+def multiply(m: Machine, wide: bool) -> None:
     """Compute the product that the mode asks for; `wide`: the second operand has 32 bits."""
     s, w = m.state, m.words
     control = np.int64(w[MPY32CTL0 >> 1])
@@ -759,14 +592,52 @@ def multiply(m, wide):
     s[MPY_AT] = s[CYCLES]
 
 
-@njit(cache=True, _nrt=False)
-def check_product(m, register):
+@compiled(NOTHING(MACHINE, INT, INT, FLAG))
+def write_multiplier(m: Machine, address: int, value: int, byte: bool) -> None:
+    """An operand, which may start a product, or a result register of MPY32."""
+    s, w = m.state, m.words
+    s[TOUCHED] += 1
+    register = address & ~1
+    control = np.int64(w[MPY32CTL0 >> 1])
+    if register == MPY32CTL0:
+        if value & 0x0C:
+            fault(m, NOT_MODELLED, register)
+        w[register >> 1] = value
+        return
+    operand = register < RESLO or MPY32L <= register < RES0
+    if not byte:
+        w[register >> 1] = value
+    elif not operand:
+        m.memory[address] = value
+    else:
+        signed = (register >> 1) & 1 if register < OP2 else (register >> 2) & 1
+        if register == OP2 or register >= OP2L:
+            signed = (control >> 4) & 1
+        w[register >> 1] = value | 0xFF00 if signed and value & 0x80 else value
+    if register < OP2:
+        w[MPY32CTL0 >> 1] = (control & ~0x70) | ((register - MPY) >> 1) << 4
+        w[MPY >> 1] = w[register >> 1]
+    elif MPY32L <= register < OP2L:
+        w[MPY32CTL0 >> 1] = (control & ~0x70) | 0x40 | ((register - MPY32L) >> 2) << 4
+        w[(MPY32L + (register & 2)) >> 1] = w[register >> 1]
+    elif register == OP2:
+        w[MPY32CTL0 >> 1] = control & ~0x80
+        multiply(m, False)
+    elif register == OP2L:
+        w[MPY32CTL0 >> 1] = control | 0x80
+    elif register == OP2H:
+        multiply(m, True)
+    elif register in (RESLO, RESHI):
+        w[(RES0 + register - RESLO) >> 1] = w[register >> 1]
+    elif register in (RES0, RES1):
+        w[(RESLO + register - RES0) >> 1] = w[register >> 1]
+
+
+@compiled(NOTHING(MACHINE, INT))
+def check_product(m: Machine, register: int) -> None:
     """Refuse to read a result before the cycle from which the multiplier holds it."""
     s, w = m.state, m.words
-    if register < RES0:
-        i = min((register - RESLO) >> 1, 1)
-    else:
-        i = (register - RES0) >> 1
+    i = min(register - RESLO >> 1, 1) if register < RES0 else register - RES0 >> 1
     widths = (np.int64(w[MPY32CTL0 >> 1]) >> 6) & 3
     ready = READY_16[i] if widths != 1 and widths != 3 else READY_48[i]
     if widths == 3:
@@ -777,11 +648,8 @@ def check_product(m, register):
         fault(m, TOO_EARLY, register)
 
 
-# ---------------------------------------------------------------------------- ports
-
-
-@njit(cache=True, _nrt=False)
-def pins(m):
+@compiled(INT(MACHINE))
+def pins(m: Machine) -> int:
     """Levels of the pins of P1 (low byte) and P2: driven, pulled by a resistor, or by a button."""
     w, s = m.words, m.state
     out, direction, resistor = w[PAOUT >> 1], w[PADIR >> 1], w[PAREN >> 1]
@@ -789,8 +657,8 @@ def pins(m):
     return levels & ~(s[PULLED] & ~np.int64(direction))
 
 
-@njit(cache=True, _nrt=False)
-def pull(m, mask):
+@compiled(NOTHING(MACHINE, INT))
+def pull(m: Machine, mask: int) -> None:
     """Pull pins low from outside and release all others, with the interrupts that causes."""
     w = m.words
     before = pins(m)
@@ -801,8 +669,8 @@ def pull(m, mask):
     w[PAIFG >> 1] |= np.uint16((falling & select) | (edges & ~falling & ~select))
 
 
-@njit(cache=True, _nrt=False)
-def port_vector(m, shift):
+@compiled(INT(MACHINE, INT))
+def port_vector(m: Machine, shift: int) -> int:
     """P1IV (shift 0) or P2IV (shift 8), which also clears the flag it names."""
     w = m.words
     for i in range(8):
@@ -813,11 +681,8 @@ def port_vector(m, shift):
     return 0
 
 
-# ---------------------------------------------------------------------------- the bus
-
-
-@njit(cache=True, _nrt=False)
-def read_register(m, address):
+@compiled(INT(MACHINE, INT))
+def read_register(m: Machine, address: int) -> int:
     """Read the word of a peripheral at an even address, with what reading does to it."""
     s, w = m.state, m.words
     present = REGISTERS[address >> 1]
@@ -865,10 +730,10 @@ def read_register(m, address):
         return np.int64(0)
     elif address == PAIN:
         return pins(m)
-    elif address == P1IV or address == P2IV:
+    elif address in (P1IV, P2IV):
         s[TOUCHED] += 1
         return np.int64(port_vector(m, 0 if address == P1IV else 8))
-    elif address == CSCTL7 or address == SFRIFG1:
+    elif address in (CSCTL7, SFRIFG1):
         no_crystal = np.int64(w[PASEL0 >> 1]) & 0x300 != 0x300
         value |= 2 if no_crystal else 0
         if address == CSCTL7:
@@ -879,8 +744,29 @@ def read_register(m, address):
     return value
 
 
-@njit(cache=True, _nrt=False)
-def write_register(m, address, value, byte):
+@compiled(NOTHING(MACHINE, INT, INT, FLAG))
+def write_guarded(m: Machine, address: int, value: int, byte: bool) -> None:
+    """FRCTL0 or PMMCTL0: the password 0xA5 in the upper byte, of the same write or an earlier."""
+    s, w = m.state, m.words
+    register = address & ~1
+    key = FRAM_OPEN if register == FRCTL0 else PMM_OPEN
+    if byte and address & 1:
+        s[key] = value >> 8 == 0xA5
+        return
+    if value >> 8 != 0xA5 and not (byte and s[key]):
+        demand_reset(m, FRAM_PASSWORD if register == FRCTL0 else PMM_PASSWORD)
+        return
+    w[register >> 1] = 0x9600 | (value & 0xFF)
+    if register == FRCTL0:
+        check_fram_speed(m)
+    elif value & 0x04:
+        demand_reset(m, SW_BOR)
+    elif value & 0x08:
+        demand_reset(m, SW_POR)
+
+
+@compiled(NOTHING(MACHINE, INT, INT, FLAG))
+def write_register(m: Machine, address: int, value: int, byte: bool) -> None:
     """Write a word or byte of a peripheral, with what writing does to it."""
     s, w = m.state, m.words
     present = REGISTERS[address >> 1]
@@ -898,7 +784,7 @@ def write_register(m, address, value, byte):
     if register == WDTCTL:
         write_watchdog(m, 0 if byte else value)
         return
-    if value != old or register == UTXBUF or register == ADCCTL0:
+    if value != old or register in (UTXBUF, ADCCTL0):
         s[TOUCHED] += 1
     if TIMERS <= register < TIMERS_END:
         write_timer(m, register, value)
@@ -914,7 +800,7 @@ def write_register(m, address, value, byte):
         schedule_watchdog(m)
         for i in range(4):
             rebase_timer(m, i)
-    elif register == FRCTL0 or register == PMMCTL0:
+    elif register in (FRCTL0, PMMCTL0):
         write_guarded(m, address, value, byte)
     elif register == SYSCFG0:
         if value >> 8 == 0xA5:
@@ -953,32 +839,8 @@ def write_register(m, address, value, byte):
         w[register >> 1] = value
 
 
-@njit(cache=True, _nrt=False)
-def write_guarded(m, address, value, byte):
-    """FRCTL0 or PMMCTL0: the password 0xA5 in the upper byte, of the same write or an earlier."""
-    s, w = m.state, m.words
-    register = address & ~1
-    key = FRAM_OPEN if register == FRCTL0 else PMM_OPEN
-    if byte and address & 1:
-        s[key] = value >> 8 == 0xA5
-        return
-    if value >> 8 != 0xA5 and not (byte and s[key]):
-        demand_reset(m, FRAM_PASSWORD if register == FRCTL0 else PMM_PASSWORD)
-        return
-    w[register >> 1] = 0x9600 | (value & 0xFF)
-    if register == FRCTL0:
-        check_fram_speed(m)
-    elif value & 0x04:
-        demand_reset(m, SW_BOR)
-    elif value & 0x08:
-        demand_reset(m, SW_POR)
-
-
-# ---------------------------------------------------------------------------- events
-
-
-@njit(cache=True, _nrt=False)
-def next_event(m):
+@compiled(INT(MACHINE))
+def next_event(m: Machine) -> int:
     """Return the cycle at which a peripheral next changes by itself."""
     s = m.state
     due = min(min(s[RX_AT], s[TX_AT]), min(s[WDT_AT], s[ADC_AT]))
@@ -987,12 +849,12 @@ def next_event(m):
     return due
 
 
-@njit(cache=True, _nrt=False)
-def advance(m):
+@compiled(FLAG(MACHINE))
+def advance(m: Machine) -> bool:
     """Let everything happen that is due at the present cycle; return whether anything was."""
     s, w = m.state, m.words
     happened = False
-    while next_event(m) <= s[CYCLES] and s[SENT] < len(m.sent):
+    while next_event(m) <= s[CYCLES] and s[SENT] < LINE_BYTES:
         happened = True
         if s[RX_AT] <= s[CYCLES]:
             receive(m)
@@ -1014,8 +876,8 @@ def advance(m):
     return happened
 
 
-@njit(cache=True, _nrt=False)
-def pending_interrupt(m):
+@compiled(INT(MACHINE))
+def pending_interrupt(m: Machine) -> int:
     """Vector of the pending interrupt of highest priority, 0 if none; clears single flags."""
     w = m.words
     for i in range(4):
@@ -1038,3 +900,46 @@ def pending_interrupt(m):
     if ports:
         return 0xFFDC if ports & 0xFF else 0xFFDA
     return 0
+
+
+@compiled(NOTHING(MACHINE, INT))
+def reset(m: Machine, cause: int) -> None:
+    """Bring every register to its value after a reset and start at the reset vector."""
+    s, w = m.state, m.words
+    locked = w[PM5CTL0 >> 1] & 1 if cause >= WDT_EXPIRED else 1
+    w[: 0x0660 >> 1] = 0
+    w[0x0680 >> 1 : 0x1000 >> 1] = 0
+    w[PM5CTL0 >> 1] = locked
+    w[PMMCTL0 >> 1] = 0x9640
+    w[SYSRSTIV >> 1] = cause
+    w[SYSCFG0 >> 1] = 0x9603
+    w[SFRIFG1 >> 1] = 0x0002 | (cause == WDT_EXPIRED)
+    w[CSCTL1 >> 1] = 0x0033
+    w[CSCTL2 >> 1] = 0x101F
+    w[CSCTL4 >> 1] = 0x0100
+    w[CSCTL5 >> 1] = 0x1000
+    w[CSCTL6 >> 1] = 0x00C1
+    w[CSCTL8 >> 1] = 0x0007
+    w[FRCTL0 >> 1] = 0x9600
+    w[WDTCTL >> 1] = 0x6904
+    w[UCTLW >> 1] = 0x0001
+    w[UIFG >> 1] = TXIFG
+    w[0x053C >> 1] = TXIFG
+    w[0x056C >> 1] = TXIFG
+    w[ADCCTL2 >> 1] = 0x0010
+    s[TX_AT] = s[ADC_AT] = NEVER
+    s[TX_WAITING] = s[PMM_OPEN] = s[FRAM_OPEN] = s[WDT_HELD] = 0
+    s[LINE] = -1
+    for i in range(4):
+        s[CACHE + i] = -1
+        s[TIMER_AT + i] = NEVER
+        s[TIMER_BASE + i] = s[TIMER_POSITION + i] = s[TIMER_TICKS + i] = 0
+    for i in range(16):
+        s[i] = 0
+    s[PC] = np.int64(w[RESET_VECTOR >> 1])
+    s[STACK_TOP] = s[STACK_LOW] = 0
+    s[CYCLES] += 4
+    s[RESET] = s[IDLE] = 0
+    set_clocks(m)
+    s[WDT_BASE] = s[CYCLES]
+    schedule_watchdog(m)

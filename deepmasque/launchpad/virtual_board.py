@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepmasque.errors import LaunchPadError
-from deepmasque.launchpad import cpu, peripherals
-from deepmasque.launchpad.peripherals import CODE, INFO, INFO_END, RAM_END, RESET_VECTOR
+from deepmasque.launchpad import cpu, machine, peripherals
+from deepmasque.launchpad.machine import CODE, INFO, INFO_END, RESET_VECTOR
 
 IMAGE = Path(__file__).parents[2] / "firmware" / "image" / "fr2433.elf"
 BUTTONS = {"S1": 1 << 11, "S2": 1 << 15}  # P2.3 and P2.7
@@ -26,7 +26,7 @@ STEP = 0.001  # the same for a port without a thread
 EM_MSP430 = 105
 
 
-class BoardFault(LaunchPadError):
+class BoardFault(LaunchPadError):  # noqa: N818, a fault is what the chip's manual calls it
     """The firmware did what the FR2433 cannot do; `pc` is the address of that instruction."""
 
     def __init__(self, message: str, pc: int) -> None:
@@ -67,14 +67,12 @@ class VirtualBoard:
         self._halted: BoardFault | None = None
         self._waiting = bytearray()
         self._lock = threading.RLock()
-        self._machine = peripherals.power_up(baud, microphone, rate)
+        self._machine = machine.power_up(baud, microphone, rate)
         for address, data in segments(image):
             self._machine.memory[address : address + len(data)] = np.frombuffer(data, np.uint8)
         if self._machine.words[RESET_VECTOR >> 1] == 0xFFFF:
-            raise LaunchPadError(
-                "The firmware image has no reset vector, so no board can start it."
-            )
-        peripherals.reset(self._machine, peripherals.BROWNOUT)
+            raise LaunchPadError("The firmware image has no reset vector: no board can start it.")
+        peripherals.reset(self._machine, machine.BROWNOUT)
 
     def run(self, cycles: int, received: bytes = b"") -> bytes:
         """Run for `cycles` MCLK cycles and return the bytes sent meanwhile.
@@ -93,13 +91,13 @@ class VirtualBoard:
         m, s = self._machine, self._machine.state
         with self._lock:
             self._waiting += received
-            end, sent = s[peripherals.CYCLES] + cycles, b""
-            while not self._halted and s[peripherals.CYCLES] < end:
+            end, sent = s[machine.CYCLES] + cycles, b""
+            while not self._halted and s[machine.CYCLES] < end:
                 self._feed()
                 cpu.run(m, end)
-                sent += m.sent[: s[peripherals.SENT]].tobytes()
-                s[peripherals.SENT] = 0
-                if s[peripherals.FAULT]:
+                sent += m.memory[machine.TO_HOST :][: s[machine.SENT]].tobytes()
+                s[machine.SENT] = 0
+                if s[machine.FAULT]:
                     self._halt()
             return sent
 
@@ -107,8 +105,8 @@ class VirtualBoard:
         """Press RST: the board starts again; SRAM keeps its contents, FRAM its program."""
         with self._lock:
             self._halted = None
-            self._machine.state[peripherals.FAULT] = 0
-            peripherals.reset(self._machine, peripherals.RST_PIN)
+            self._machine.state[machine.FAULT] = 0
+            peripherals.reset(self._machine, machine.RST_PIN)
 
     def press(self, *buttons: str) -> None:
         """Hold down exactly these of the buttons S1 and S2."""
@@ -119,25 +117,25 @@ class VirtualBoard:
     def leds(self) -> tuple[bool, bool]:
         """Whether LED1 and LED2 are lit."""
         w = self._machine.words
-        if w[peripherals.PM5CTL0 >> 1] & 1:
+        if w[machine.PM5CTL0 >> 1] & 1:
             return False, False
-        lit = int(w[peripherals.PAOUT >> 1] & w[peripherals.PADIR >> 1])
+        lit = int(w[machine.PAOUT >> 1] & w[machine.PADIR >> 1])
         return bool(lit & 1), bool(lit & 2)
 
     @property
     def cycles(self) -> int:
         """MCLK cycles since power-up."""
-        return int(self._machine.state[peripherals.CYCLES])
+        return int(self._machine.state[machine.CYCLES])
 
     @property
     def instructions(self) -> int:
         """Instructions executed since power-up."""
-        return int(self._machine.state[peripherals.INSTRUCTIONS])
+        return int(self._machine.state[machine.INSTRUCTIONS])
 
     @property
     def clock(self) -> int:
         """Present MCLK in Hz, as the firmware set it up."""
-        return int(self._machine.state[peripherals.MCLK])
+        return int(self._machine.state[machine.MCLK])
 
     @property
     def seconds(self) -> float:
@@ -147,7 +145,7 @@ class VirtualBoard:
     @property
     def idle(self) -> bool:
         """Whether the firmware, when last run, slept or polled for something to happen."""
-        return bool(self._machine.state[peripherals.IDLE])
+        return bool(self._machine.state[machine.IDLE])
 
     @property
     def halted(self) -> bool:
@@ -167,48 +165,48 @@ class VirtualBoard:
     @property
     def memory(self) -> NDArray[np.uint8]:
         """Copy of the (65536,) bytes of the address space."""
-        return self._machine.memory.copy()
+        return self._machine.memory[:0x10000].copy()
 
     @property
     def stack_high_water(self) -> int:
         """Most bytes of stack in use at once since the last reset."""
         s = self._machine.state
-        return int(s[peripherals.STACK_TOP] - s[peripherals.STACK_LOW])
+        return int(s[machine.STACK_TOP] - s[machine.STACK_LOW])
 
     @property
     def ram_high_water(self) -> int:
         """Bytes of SRAM written since power-up."""
-        return int(self._machine.written.sum())
+        return int(self._machine.memory[machine.WRITTEN : machine.SEEN_RAM].sum())
 
     @property
     def overruns(self) -> int:
         """Bytes that arrived while the one before had not been read."""
-        return int(self._machine.state[peripherals.OVERRUNS])
+        return int(self._machine.state[machine.OVERRUNS])
 
     @property
     def lost(self) -> int:
         """Bytes that arrived while the UART was off, or that it could not frame."""
-        return int(self._machine.state[peripherals.LOST])
+        return int(self._machine.state[machine.LOST])
 
     def _feed(self) -> None:
         """Move what the host has sent into the ring from which the line delivers."""
         m, s = self._machine, self._machine.state
-        head, size = int(s[peripherals.RX_HEAD]), len(m.received)
-        free = (int(s[peripherals.RX_TAIL]) - head - 1) % size
+        head, size = int(s[machine.RX_HEAD]), machine.LINE_BYTES
+        free = (int(s[machine.RX_TAIL]) - head - 1) % size
         part = np.frombuffer(bytes(self._waiting[:free]), np.uint8)
         if not len(part):
             return
         del self._waiting[: len(part)]
-        m.received[(head + np.arange(len(part))) % size] = part
-        s[peripherals.RX_HEAD] = (head + len(part)) % size
-        if s[peripherals.RX_AT] == peripherals.NEVER:
-            start = max(s[peripherals.CYCLES], s[peripherals.RX_FREE])
-            s[peripherals.RX_AT] = start + peripherals.line_byte(m)
+        m.memory[machine.RECEIVED + (head + np.arange(len(part))) % size] = part
+        s[machine.RX_HEAD] = (head + len(part)) % size
+        if s[machine.RX_AT] == machine.NEVER:
+            start = max(s[machine.CYCLES], s[machine.RX_FREE])
+            s[machine.RX_AT] = start + peripherals.line_byte(m)
 
     def _halt(self) -> None:
         s = self._machine.state
-        pc, address = int(s[peripherals.AT]), int(s[peripherals.FAULT_ADDRESS])
-        reason = peripherals.FAULTS[s[peripherals.FAULT]].format(address=address)
+        pc, address = int(s[machine.AT]), int(s[machine.FAULT_ADDRESS])
+        reason = machine.FAULTS[s[machine.FAULT]].format(address=address)
         self._halted = BoardFault(f"The firmware stopped at PC 0x{pc:04X}: {reason}.", pc)
         self.faults += (self._halted,)
 
