@@ -647,7 +647,7 @@ def execute(m: Machine) -> None:
             for _ in range(repeats):
                 if repeats > 1:
                     a = s[source] & mask
-                if extension & 0x100 and kind == 0 and mode == 0:
+                if extension & 0x100 and mode == 0 and operation in (6, 7, 10):
                     s[SR] &= ~C
                 result = operate(s, operation, a, s[register] & mask, mask)
                 if operation == 9 or operation == 11:
