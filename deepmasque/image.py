@@ -1,5 +1,6 @@
 """Untrusted bytes to RGB arrays and back: formats, orientation, colour profiles, depth, limits."""
 
+import math
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
+import cv2
 import numpy as np
 import pillow_heif
 from numpy.typing import NDArray
@@ -68,6 +70,16 @@ def read_trimap(source: str | Path | bytes) -> NDArray[np.uint8]:
         stored = _eight_bit(image)
         opaque = stored if stored.mode in ("1", "L") else stored.convert("RGB")
         return np.array(_upright(opaque.convert("L"), image))
+
+
+def reduced(pixels: NDArray[np.uint8], most: int) -> NDArray[np.uint8]:
+    """The same picture, (H, W, 3) uint8, scaled down if need be to about `most` pixels."""
+    height, width = pixels.shape[:2]
+    scale = math.sqrt(most / (height * width))
+    if scale >= 1:
+        return pixels
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
 
 
 def encode_png(pixels: NDArray[np.uint8], comment: str | None = None) -> bytes:

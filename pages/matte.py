@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -25,12 +25,19 @@ from pages.components import (
     film,
     picture_url,
     seconds,
-    stage_rows,
     stage_times,
     viewer_pictures,
-    working,
 )
-from pages.components.shelf import LOADING, Job, backgrounds, device, sample_gallery
+from pages.components.shelf import (
+    LOADING,
+    Job,
+    Progress,
+    another_photo,
+    backgrounds,
+    device,
+    sample_gallery,
+    title,
+)
 
 OWN_UPLOADER = ".st-key-own-background input[type=file]"
 
@@ -126,30 +133,6 @@ def work_on(job: Job) -> None:
         st.session_state.work = Work(job.name, matte)
     del st.session_state.job
     st.rerun()
-
-
-class Progress:
-    """Lists the stages of a running job, and shows the latest picture large if there is a place."""
-
-    def __init__(
-        self,
-        rows: DeltaGenerator,
-        done: Sequence[deepmasque.Stage] = (),
-        stage: DeltaGenerator | None = None,
-    ) -> None:
-        self.rows, self.done, self.stage = rows, list(done), stage
-        self.rows.html(stage_rows(pipeline.STAGES, self.done))
-
-    def __call__(self, stage: deepmasque.Stage) -> None:
-        """Take the stage that has just ended."""
-        self.done.append(stage)
-        self.rows.html(stage_rows(pipeline.STAGES, self.done))
-        self.show(stage.picture)
-
-    def show(self, pixels: NDArray[np.uint8], label: str = "") -> None:
-        """Show a picture large."""
-        if self.stage:
-            self.stage.html(working(pixels, label))
 
 
 def leave() -> None:
@@ -333,16 +316,6 @@ def correct(work: Work, panel: DeltaGenerator) -> None:
     st.session_state.work = Work(work.name, again)
     del st.session_state["mode"]
     st.rerun(scope="fragment")
-
-
-def another_photo(error: deepmasque.ImageError) -> str:
-    """Say what is wrong with a picture and what to do."""
-    return f"{str(error).rstrip('.')}; please choose another photo."
-
-
-def title(name: str) -> str:
-    """Write a file name as a heading."""
-    return escape(Path(name).stem.replace("_", " "))
 
 
 if "job" in st.session_state:

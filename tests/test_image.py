@@ -18,6 +18,7 @@ from deepmasque.image import (
     png_comment,
     read_image,
     read_trimap,
+    reduced,
     write_atomic,
 )
 
@@ -495,3 +496,16 @@ class TestSamples:
             assert read_image(background.path).shape == (1200, 1600, 3)
         names = [sample.name for sample in samples.portraits() + samples.backgrounds()]
         assert len(set(names)) == len(names)
+
+
+def test_a_photo_is_reduced_to_the_wanted_number_of_pixels_in_its_own_shape():
+    photo = picture(1200, 800)
+    small = reduced(photo, 60_000)
+    assert small.shape == (200, 300, 3)
+    assert small[20, 20].tolist() == [220, 40, 40]
+    assert small[-20, -20].tolist() == [230, 220, 90]
+    assert reduced(photo, 960_000) is photo
+
+
+def test_the_thinnest_photo_keeps_a_pixel_of_width():
+    assert reduced(np.zeros((10_000, 1, 3), np.uint8), 100).shape == (1000, 1, 3)

@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 LONGEST_SIDE = 1024
 ACCENT = (255, 176, 0)
+COUNTERPART = (84, 168, 255)
+FULL_DIFFERENCE = 0.5  # of alpha, shown in full colour
 
 
 def preview(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -44,3 +46,10 @@ def channels(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     """Normalized x, normalized y and mean mask (3, h, w) side by side."""
     x, y, mean_mask = values
     return preview(np.hstack([grey(x / 4 + 0.5), grey(y / 4 + 0.5), grey(mean_mask)]))
+
+
+def difference(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Where two alphas (H, W) differ: amber where the first is more opaque, blue the second."""
+    more = (first - second)[..., None] / FULL_DIFFERENCE
+    colours = np.clip(more, 0, 1) * ACCENT + np.clip(-more, 0, 1) * COUNTERPART
+    return preview(np.rint(colours).astype(np.uint8))

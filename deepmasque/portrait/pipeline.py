@@ -17,13 +17,14 @@ from deepmasque.matte import Matte, Stage
 from deepmasque.portrait import pictures
 from deepmasque.portrait import trimap as trimaps
 from deepmasque.portrait.alignment import placements, resized_channels
-from deepmasque.portrait.knn_matting import knn_matting
+from deepmasque.portrait.knn_matting import Solution, solve
 from deepmasque.portrait.landmarks import find_faces
 from deepmasque.portrait.segmentation import network_size, person_probability
 
 STAGES = ("Landmarks", "Alignment", "PortraitFCN+", "Trimap", "KNN matting", "Foreground")
 Image = str | Path | bytes | NDArray[np.uint8]
 OnStage = Callable[[Stage], None]
+OnSolution = Callable[[Solution], None]
 
 
 def matte(
@@ -32,6 +33,7 @@ def matte(
     trimap: Image | None = None,
     features: str = "rgb",
     on_stage: OnStage | None = None,
+    on_solution: OnSolution | None = None,
 ) -> Matte:
     """Cut the people out of a photo.
 
@@ -40,8 +42,9 @@ def matte(
     image: path, file content, or (H, W, 3) uint8 sRGB.
     trimap: path, file content, or (H, W) uint8 of the photo's size: 0 background, 255 foreground,
         all else unknown. Without one it is drawn round the network's mask.
-    features: colour space of KNN matting, "rgb" or "hsv".
+    features: colour space of KNN matting, "rgb", "hsv" or "lab".
     on_stage: called with each Stage as it is done; an error raised in it ends the work.
+    on_solution: called with the record of KNN matting: neighbours, affinities, residuals.
 
     Raises
     ------
@@ -59,6 +62,7 @@ def matte(
 
     with log.stage("Alignment") as stage:
         transforms = placements(faces, *image.shape[:2])
+        stage.notes = ("x, y and mean mask of the reference portrait, laid on the face.",)
         if not faces:
             stage.warnings = ("No face to align to: the mean placement is used.",)
         stage.picture = _channels_picture(image, transforms)
@@ -69,7 +73,7 @@ def matte(
         stage.notes = (engine.device,)
         stage.picture = pictures.grey(mask)
 
-    return _solved(image, mask, given, features, log, engine.device)
+    return _solved(image, mask, given, features, log, engine.device, on_solution)
 
 
 def rematte(
@@ -78,6 +82,7 @@ def rematte(
     *,
     features: str = "rgb",
     on_stage: OnStage | None = None,
+    on_solution: OnSolution | None = None,
 ) -> Matte:
     """The same photo with another trimap: only the stages from the trimap on are done again.
 
@@ -87,7 +92,9 @@ def rematte(
     still_true = [note for note in previous.notes if any(note in stage.notes for stage in kept)]
     log = _Log(on_stage, kept, still_true)
     given = trimaps.checked(_grey(trimap), previous.alpha.shape)
-    return _solved(previous.image, previous.mask, given, features, log, previous.device)
+    return _solved(
+        previous.image, previous.mask, given, features, log, previous.device, on_solution
+    )
 
 
 def warm_up() -> str:
@@ -104,6 +111,7 @@ def _solved(
     features: str,
     log: "_Log",
     device: str,
+    on_solution: OnSolution | None,
 ) -> Matte:
     """The stages from the trimap on."""
     with log.stage("Trimap") as stage:
@@ -113,11 +121,16 @@ def _solved(
         stage.picture = pictures.grey(trimap)
 
     with log.stage("KNN matting") as stage:
-        alpha = knn_matting(image, trimap, features)
+        solution = solve(image, trimap, features)
+        alpha = solution.alpha
+        stage.notes = (f"Conjugate gradients: {solution.iterations} steps.",)
         stage.picture = pictures.grey(alpha)
+    if on_solution:
+        on_solution(solution)
 
     with log.stage("Foreground") as stage:
         foreground = estimate_foreground(image, alpha)
+        stage.notes = ("The subject's own colours, without the old background.",)
         stage.picture = pictures.preview(foreground)
 
     return Matte(

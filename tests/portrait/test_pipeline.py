@@ -44,6 +44,17 @@ def test_the_stages_are_handed_out_as_they_are_done(portrait):
         assert stage.seconds > 0
 
 
+def test_the_record_of_knn_matting_is_handed_out(portrait, result):
+    records = []
+    matte(portrait, on_solution=records.append)
+    rematte(result, result.trimap, features="hsv", on_solution=records.append)
+    rgb, hsv = records
+    np.testing.assert_array_equal(rgb.alpha, result.alpha)
+    assert not np.array_equal(hsv.alpha, result.alpha)
+    stage = next(stage for stage in result.stages if stage.name == "KNN matting")
+    assert stage.notes == (f"Conjugate gradients: {rgb.iterations} steps.",)
+
+
 def test_an_error_in_the_callback_ends_the_work(portrait):
     class CancelledError(Exception):
         pass

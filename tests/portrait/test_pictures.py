@@ -1,0 +1,19 @@
+import numpy as np
+
+from deepmasque.portrait import pictures
+
+
+def test_difference_is_amber_where_the_first_is_more_opaque_and_blue_where_the_second_is():
+    first, second = np.float32([[0.5, 0.0, 1.0, 0.25]]), np.float32([[0.5, 1.0, 0.0, 0.0]])
+    picture = pictures.difference(first, second)
+    assert picture.dtype == np.uint8
+    same, blue, amber, half = picture[0].tolist()
+    assert same == [0, 0, 0]
+    assert blue == list(pictures.COUNTERPART)
+    assert amber == list(pictures.ACCENT)
+    assert half == [128, 88, 0]
+
+
+def test_a_large_difference_picture_is_reduced():
+    alpha = np.zeros((1500, 3000), np.float32)
+    assert pictures.difference(alpha, alpha).shape == (512, 1024, 3)
