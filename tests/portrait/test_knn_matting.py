@@ -37,7 +37,7 @@ def noisy_disc(size=24, seed=4):
 
 
 def exact_alpha(image, trimap, features, method):
-    """Brute-force neighbours, every window of the image, one dense system."""
+    """Brute-force neighbours, every other window of the image, one dense system."""
     height, width = trimap.shape
     pixels = height * width
     unknown = np.flatnonzero(trimap.ravel() == 128)
@@ -62,8 +62,8 @@ def exact_alpha(image, trimap, features, method):
         affinity[first + step, first] += GRID
 
     lines = np.zeros((pixels, pixels))
-    for y in range(1, height - 1):
-        for x in range(1, width - 1):
+    for y in [*range(1, height - 2, 2), height - 2]:
+        for x in [*range(1, width - 2, 2), width - 2]:
             window = (np.arange(y - 1, y + 2)[:, None] * width + np.arange(x - 1, x + 2)).ravel()
             centred = image.reshape(-1, 3)[window] / 255
             centred = centred - centred.mean(axis=0)
@@ -153,7 +153,20 @@ def test_a_band_over_the_budget_is_solved_at_half_the_size(monkeypatch):
     assert coarse.alpha.shape == trimap.shape
     assert coarse.alpha.dtype == np.float32
     assert np.array_equal(coarse.alpha[trimap != 128], full.alpha[trimap != 128])
-    assert np.abs(coarse.alpha - truth).max() < 0.05
+    assert np.abs(coarse.alpha - truth).max() < 0.08
+    assert np.abs(coarse.alpha - truth)[trimap == 128].mean() < 0.02
+
+
+def test_strokes_thinner_than_a_coarse_pixel_still_count(monkeypatch):
+    image, _, truth = soft_disc(96)
+    trimap = np.full(truth.shape, 128, np.uint8)
+    trimap[48, 40:56], trimap[4, 8:88] = 255, 0
+    monkeypatch.setattr(module, "BAND_BUDGET", trimap.size // 12)
+    solution = solve(image, trimap)
+    assert solution.scale >= 4
+    assert solution.alpha[48, 48] == 1
+    assert solution.alpha[40, 48] > 0.8
+    assert solution.alpha[10, 10] < 0.2
 
 
 def test_trimap_without_unknown_is_the_answer():
