@@ -97,13 +97,16 @@ def compare(
 def choose(
     data: Annotated[Path, typer.Argument(help="Folder with input, alpha, trimap1.")],
     features: Annotated[str, typer.Option(help="Colours to choose for.")] = "rgb",
-    scale: Annotated[float, typer.Option(help="Size the images are reduced to first.")] = 0.5,
+    scale: Annotated[float, typer.Option(help="Size the images are reduced to first.")] = 1.0,
 ) -> None:
     """For every image take the parameters that are best on all the others; print the mean SAD."""
     methods = [
-        Method(tuple(Ring(k, position) for position in positions), colour_line)
-        for k, positions, colour_line in product(
-            (5, 7, 10), ((1.0, 0.1), (0.5, 0.05)), (0.0, 100.0, 300.0)
+        Method(tuple(Ring(k, position) for position in positions), kernel, colour_line)
+        for k, positions, kernel, colour_line in product(
+            (5, 7, 10),
+            ((1.0, 0.1), (0.5, 0.05), (0.3,)),
+            ("exponential", "linear"),
+            (200.0, 400.0, 800.0),
         )
     ]
     rows = []

@@ -54,15 +54,18 @@ class Ring:
 class Method:
     """What ties the alphas together: rings of neighbours, and the colour lines of windows.
 
-    `colour_line` weighs the window energy, whose colour variances below `noise` count for nothing.
+    `kernel` is the affinity over the distance d: "exponential"  exp(−d / mean d),  or the paper's
+    "linear"  1 − d / max d.  `colour_line` weighs the window energy, whose colour variances below
+    `noise` count for nothing.
     """
 
     rings: tuple[Ring, ...]
+    kernel: str = "exponential"
     colour_line: float = 0.0
     noise: float = 1e-6
 
 
-TEXTBOOK = Method(rings=(Ring(10, 1.0),))
+TEXTBOOK = Method(rings=(Ring(10, 1.0),), kernel="linear")
 TUNED = Method(rings=(Ring(7, 1.0), Ring(7, 0.1)), colour_line=400.0)
 
 
@@ -134,7 +137,7 @@ def solve(
         none = np.empty((0, 0))
         return Solution(alpha, (0.0,), 1, band, none.astype(np.int32), none.astype(np.float32))
     start = np.full(band.size, 0.5) if initial is None else initial.flat[band].astype(np.float64)
-    neighbours, weights = _nearest_neighbours(image, unknown, features, method.rings)
+    neighbours, weights = _nearest_neighbours(image, unknown, features, method)
     number = np.full(unknown.shape, -1, np.int32)
     number.flat[band] = np.arange(band.size, dtype=np.int32)
     lines = _colour_lines(image, number, band.size, method.colour_line, method.noise)
@@ -186,7 +189,7 @@ def colour_features(image: NDArray[np.uint8], features: str) -> NDArray[np.float
 
 
 def _nearest_neighbours(
-    image: NDArray[np.uint8], unknown: NDArray[np.bool_], features: str, rings: tuple[Ring, ...]
+    image: NDArray[np.uint8], unknown: NDArray[np.bool_], features: str, method: Method
 ) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
     """Return each unknown pixel's neighbours and affinities, both (N, K)."""
     candidates = np.flatnonzero(_candidates(unknown))
@@ -194,25 +197,29 @@ def _nearest_neighbours(
     places = np.column_stack(np.divmod(candidates, unknown.shape[1])) / max(unknown.shape)
     asking = np.flatnonzero(unknown.flat[candidates])
     with ThreadPoolExecutor() as pool:
-        found = list(pool.map(lambda ring: _in_ring(ring, colours, places, asking), rings))
-    nearest, affinities = (np.hstack(parts) for parts in zip(*found, strict=True))
-    return candidates[nearest].astype(np.int32), affinities
+        found = list(pool.map(lambda ring: _in_ring(ring, colours, places, asking), method.rings))
+    affinities = np.hstack([KERNELS[method.kernel](distances) for _, distances in found])
+    nearest = np.hstack([nearest for nearest, _ in found])
+    return candidates[nearest].astype(np.int32), affinities.astype(np.float32)
 
 
 def _in_ring(
     ring: Ring, colours: NDArray[np.float32], places: NDArray[np.float64], asking: NDArray[np.int64]
-) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-    """Return the nearest points of each asking one, and affinities  k = exp(−d / mean d)."""
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the nearest points of each asking one and their distances, both (N, k)."""
     points = np.column_stack([colours, ring.position * places])
     tree = cKDTree(points, leafsize=24, balanced_tree=False)
     k = min(ring.k, len(points) - 1)
     distances, nearest = tree.query(points[asking], k + 1)
     others = nearest != asking[:, None]
     others[others.all(axis=1), -1] = False  # crowded out by its equals: drop the last of them
-    nearest = nearest[others].reshape(-1, k).astype(np.int32)
-    distances = distances[others].reshape(-1, k)
-    mean = max(distances.mean(), 1e-9) if distances.size else 1.0
-    return nearest, np.exp(-distances / mean).astype(np.float32)
+    return nearest[others].reshape(-1, k), distances[others].reshape(-1, k)
+
+
+KERNELS = {
+    "exponential": lambda distances: np.exp(-distances / max(distances.mean(), 1e-9)),
+    "linear": lambda distances: 1 - distances / max(distances.max(), 1e-9),
+}
 
 
 def _candidates(unknown: NDArray[np.bool_]) -> NDArray[np.bool_]:

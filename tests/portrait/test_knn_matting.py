@@ -51,9 +51,13 @@ def exact_alpha(image, trimap, features, method):
         order = np.argsort(distance, axis=1)
         ranked = np.take_along_axis(distance, order, axis=1)
         assert np.all(ranked[:, ring.k] - ranked[:, ring.k - 1] > 1e-6), "the neighbours are tied"
-        mean = ranked[:, : ring.k].mean()
-        for i, nearest, lengths in zip(unknown, order[:, : ring.k], ranked, strict=True):
-            affinity[i, nearest] += np.exp(-lengths[: ring.k] / mean)
+        lengths = ranked[:, : ring.k]
+        weights = {
+            "exponential": np.exp(-lengths / lengths.mean()),
+            "linear": 1 - lengths / lengths.max(),
+        }[method.kernel]
+        for i, nearest, weight in zip(unknown, order[:, : ring.k], weights, strict=True):
+            affinity[i, nearest] += weight
     affinity += affinity.T
     for step in (1, width):
         first = np.arange(pixels - step)
