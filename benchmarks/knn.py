@@ -1,39 +1,46 @@
 """KNN matting beside PyMatting: errors, seconds and peak memory on the same images in one run.
 
-    python benchmarks/knn.py compare [DATA] --out FOLDER     the tables and plots of the README
-    python benchmarks/knn.py choose DATA                     parameters, leave-one-out
+    python benchmarks/knn.py compare DATA       errors beside the truth
+    python benchmarks/knn.py scale              seconds and memory from 0.3 to 48 megapixels, plots
+    python benchmarks/knn.py choose DATA        parameters, leave-one-out
 
 DATA holds input/, alpha/ and trimap1/, trimap2/, … with files of the same names (the layout of
-alphamatting.com); without it a synthetic portrait stands in. Every solve runs in a process of its
-own, warmed up on a small crop, so that its peak memory is its own. OpenCV and scikit-image have no
-method that solves for alpha from a trimap, so there is nothing of theirs to compare with.
+alphamatting.com). Every solve runs in a process of its own, warmed up on a small picture, so that
+its peak memory is its own. OpenCV and scikit-image have no method that solves for alpha from a
+trimap, so there is nothing of theirs to compare with.
 """
 
 import multiprocessing
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from itertools import product
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import cv2
 import numpy as np
-import pandas as pd
 import typer
 from numpy.typing import NDArray
 
+from deepmasque import matte, samples
 from deepmasque.evaluation import metrics
 from deepmasque.image import read_image, read_trimap
 from deepmasque.portrait.knn_matting import TEXTBOOK, Method, Ring, solve
+from deepmasque.portrait.trimap import from_mask
+
+# Tables and plots are imported where they are made: else every measured process would hold them.
+if TYPE_CHECKING:
+    import pandas as pd
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 
 PEERS = ("PyMatting KNN", "PyMatting closed form")
-SIZES = (0.3, 1, 3, 6, 12, 24, 48)  # megapixels
-UNKNOWN_SHARE = 0.13  # of the synthetic portrait
+SIZES = (0.3, 1.2, 3, 6, 12, 24, 48)  # megapixels
+WIDE = 0.13  # unknown share of the wide band
 
 
 @dataclass(frozen=True)
@@ -59,38 +66,49 @@ class Run:
 
 @app.command()
 def compare(
-    data: Annotated[Path | None, typer.Argument(help="Folder with input, alpha, trimap1.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the plots and CSV files.")] = Path(
-        "runs/knn"
-    ),
+    data: Annotated[Path, typer.Argument(help="Folder with input, alpha, trimap1.")],
+    out: Annotated[Path, typer.Option(help="Folder for errors.csv.")] = Path("runs/knn"),
     images: Annotated[int, typer.Option(help="Use only the first so many images.")] = 1000,
-    peer_limit: Annotated[float, typer.Option(help="Megapixels the peers are tried at.")] = 1.2,
-    largest: Annotated[float, typer.Option(help="Megapixels at which the curve ends.")] = 48,
 ) -> None:
-    """Print the table of errors and the scaling curve, save the plots."""
+    """Print the mean errors of every method for each set of trimaps."""
+    import pandas as pd
+
     out.mkdir(parents=True, exist_ok=True)
     rows = [
         {"trimaps": scene.trimaps, "image": scene.name, "method": method, **errors(scene, run)}
         for scene in scenes(data, images)
-        for method, run in runs(scene, METHODS)
+        for method, run in runs(scene.image, scene.trimap, METHODS)
     ]
-    errors_table = pd.DataFrame(rows)
-    errors_table.to_csv(out / "errors.csv", index=False)
-    print(markdown(errors_table.groupby(["trimaps", "method"], sort=False).apply(means)))
+    table = pd.DataFrame(rows)
+    table.to_csv(out / "errors.csv", index=False)
+    print(markdown(table.groupby(["trimaps", "method"], sort=False).apply(means)))
 
-    rows = [
-        {"megapixels": size, "method": method, **costs(run)}
-        for size in SIZES
-        if size <= largest
-        for method, run in runs(
-            portrait(size), [m for m in METHODS if size <= peer_limit or m not in PEERS]
-        )
-    ]
+
+@app.command()
+def scale(
+    out: Annotated[Path, typer.Option(help="Folder for scaling.csv and plots.")] = Path("runs/knn"),
+    peer_limit: Annotated[float, typer.Option(help="Megapixels the peers are tried at.")] = 1.2,
+    largest: Annotated[float, typer.Option(help="Megapixels at which the curve ends.")] = 48,
+) -> None:
+    """Print seconds and memory on a sample portrait with a wide band and with its own; plot."""
+    import pandas as pd
+
+    out.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for size in (size for size in SIZES if size <= largest):
+        methods = [method for method in METHODS if size <= peer_limit or method not in PEERS]
+        for band, (image, trimap) in zip(("wide", "portrait"), portraits(size), strict=True):
+            unknown = float(is_unknown(trimap).mean())
+            facts = {"megapixels": size, "band": band, "unknown": unknown}
+            rows += [
+                {**facts, "method": method, **costs(run)}
+                for method, run in runs(image, trimap, methods)
+            ]
     curve = pd.DataFrame(rows)
     curve.to_csv(out / "scaling.csv", index=False)
-    print(markdown(curve.set_index(["megapixels", "method"])))
-    plot_scaling(curve, out / "scaling.png")
-    plot_convergence(portrait(0.3), out / "convergence.png")
+    print(markdown(curve.set_index(["megapixels", "band"])))
+    plot_scaling(curve[curve["band"] == "wide"], out / "scaling.png")
+    plot_convergence(*portraits(1.2)[0], out / "convergence.png")
 
 
 @app.command()
@@ -100,6 +118,8 @@ def choose(
     scale: Annotated[float, typer.Option(help="Size the images are reduced to first.")] = 1.0,
 ) -> None:
     """For every image take the parameters that are best on all the others; print the mean SAD."""
+    import pandas as pd
+
     methods = [
         Method(tuple(Ring(k, position) for position in positions), kernel, colour_line)
         for k, positions, kernel, colour_line in product(
@@ -110,7 +130,7 @@ def choose(
         )
     ]
     rows = []
-    for scene in scenes(data, 1000):
+    for scene in scenes(data):
         small = reduced(scene, scale)
         for number, method in enumerate(methods):
             alpha = solve(small.image, small.trimap, features, method=method).alpha
@@ -155,18 +175,20 @@ METHODS: dict[str, Callable] = {
 }
 
 
-def runs(scene: Scene, methods: list[str]) -> Iterator[tuple[str, Run]]:
-    """Yield each method's run on a scene, made in a fresh process."""
+def runs(
+    image: NDArray[np.uint8], trimap: NDArray[np.uint8], methods: Iterable[str]
+) -> Iterator[tuple[str, Run]]:
+    """Yield each method's run, made in a fresh process."""
     for method in methods:
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(1, mp_context=context) as process:
-            yield method, process.submit(measured, method, scene.image, scene.trimap).result()
+            yield method, process.submit(measured, method, image, trimap).result()
 
 
 def measured(method: str, image: NDArray[np.uint8], trimap: NDArray[np.uint8]) -> Run:
     """Run a method, compiled and loaded beforehand, and measure it."""
-    small = portrait(0.002)
-    METHODS[method](small.image, small.trimap)
+    noise = np.random.default_rng(0).integers(0, 256, (48, 48, 3), np.uint8)
+    METHODS[method](noise, np.repeat(np.uint8([0, 128, 255]), 16 * 48).reshape(48, 48))
     start, cpu_start = time.perf_counter(), time.process_time()
     alpha = METHODS[method](image, trimap)
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
@@ -182,11 +204,8 @@ def peak_megabytes() -> float:
 # --- scenes -------------------------------------------------------------------------------------
 
 
-def scenes(data: Path | None, images: int) -> Iterator[Scene]:
-    """Yield every image with each of its trimaps, or the synthetic portrait."""
-    if data is None:
-        yield portrait(0.3)
-        return
+def scenes(data: Path, images: int = 1000) -> Iterator[Scene]:
+    """Yield every image with each of its trimaps."""
     for folder in sorted(data.glob("trimap*")):
         for path in sorted((data / "input").glob("*.png"))[:images]:
             truth = read_trimap(data / "alpha" / path.name) / np.float32(255)
@@ -194,25 +213,27 @@ def scenes(data: Path | None, images: int) -> Iterator[Scene]:
             yield Scene(path.stem, folder.name, read_image(path), trimap, truth)
 
 
-def portrait(megapixels: float) -> Scene:
-    """A head of fine hair before a blurred ground, 4 : 5; the band grows with the picture."""
-    height = round((megapixels * 1e6 * 5 / 4) ** 0.5)
-    width = round(height * 4 / 5)
-    random = np.random.default_rng(0)
-    coarse, fine = (
-        cv2.resize(random.random(shape, np.float32), (width, height), interpolation=cv2.INTER_CUBIC)
-        for shape in ((12, 10, 3), (250, 200))
+def portraits(megapixels: float) -> list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    """A sample portrait enlarged, with a band of WIDE unknown and with the pipeline's own band."""
+    image, mask = sample()
+    factor = (megapixels * 1e6 / mask.size) ** 0.5
+    image, mask = (
+        cv2.resize(pixels, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+        for pixels in (image, mask)
     )
-    y, x = np.mgrid[:height, :width].astype(np.float32) / height
-    outside = np.hypot(x - 0.4, y - 0.5) - 0.27
-    truth = np.clip(0.5 - (outside + 0.05 * (fine - 0.5)) / 0.02, 0, 1)
-    hair = np.float32([90, 60, 40]) * (0.6 + 0.8 * fine[..., None])
-    ground = np.float32([120, 150, 160]) * (0.6 + 0.5 * coarse)
-    image = truth[..., None] * hair + (1 - truth[..., None]) * ground
-    half_band = UNKNOWN_SHARE * 0.8 / (4 * np.pi * 0.27)
-    trimap = np.where(outside < -half_band, 255, np.where(outside > half_band, 0, 128))
-    image = np.clip(image, 0, 255).astype(np.uint8)
-    return Scene("synthetic", "band", image, trimap.astype(np.uint8), truth)
+    person = (mask > 0.5).astype(np.uint8)
+    inside, outside = (cv2.distanceTransform(side, cv2.DIST_L2, 5) for side in (person, 1 - person))
+    wide = np.where(inside > 0, 255, 0).astype(np.uint8)
+    distance = inside + outside
+    wide[distance <= np.quantile(distance, WIDE)] = 128
+    return [(image, wide), (image, from_mask(mask))]
+
+
+@cache
+def sample() -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    """Grace Hopper and the network's mask of her."""
+    result = matte(next(s.path for s in samples.portraits() if s.title == "Commodore"))
+    return result.image, result.mask
 
 
 def reduced(scene: Scene, scale: float) -> Scene:
@@ -259,14 +280,14 @@ def costs(run: Run) -> dict[str, float]:
     }
 
 
-def means(rows: pd.DataFrame) -> pd.Series:
+def means(rows: "pd.DataFrame") -> "pd.Series":
     """Mean errors and seconds, highest memory."""
     numbers = rows.drop(columns=["trimaps", "image", "method"], errors="ignore").mean()
     numbers["peak MB"] = rows["peak MB"].max()
     return numbers
 
 
-def markdown(table: pd.DataFrame) -> str:
+def markdown(table: "pd.DataFrame") -> str:
     """The table, index included, as Markdown."""
     table = table.reset_index()
     lines = [list(table.columns), ["---"] * len(table.columns)]
@@ -281,7 +302,7 @@ def shown(value: object) -> str:
     return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
-def plot_scaling(curve: pd.DataFrame, path: Path) -> None:
+def plot_scaling(curve: "pd.DataFrame", path: Path) -> None:
     """Seconds and memory over megapixels, both axes logarithmic."""
     from matplotlib.figure import Figure
 
@@ -295,14 +316,14 @@ def plot_scaling(curve: pd.DataFrame, path: Path) -> None:
     figure.savefig(path, dpi=120)
 
 
-def plot_convergence(scene: Scene, path: Path) -> None:
+def plot_convergence(image: NDArray[np.uint8], trimap: NDArray[np.uint8], path: Path) -> None:
     """The residual after each iteration."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5, 4), layout="constrained")
     axes = figure.subplots()
     for features in ("rgb", "hsv", "lab"):
-        axes.semilogy(solve(scene.image, scene.trimap, features).residuals, label=features)
+        axes.semilogy(solve(image, trimap, features).residuals, label=features)
     axes.set(xlabel="iterations", ylabel="relative residual")
     axes.grid(alpha=0.3)
     axes.legend()

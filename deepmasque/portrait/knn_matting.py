@@ -205,7 +205,7 @@ def _nearest_neighbours(
 
 def _in_ring(
     ring: Ring, colours: NDArray[np.float32], places: NDArray[np.float64], asking: NDArray[np.int64]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
     """Return the nearest points of each asking one and their distances, both (N, k)."""
     points = np.column_stack([colours, ring.position * places])
     tree = cKDTree(points, leafsize=24, balanced_tree=False)
@@ -213,7 +213,8 @@ def _in_ring(
     distances, nearest = tree.query(points[asking], k + 1)
     others = nearest != asking[:, None]
     others[others.all(axis=1), -1] = False  # crowded out by its equals: drop the last of them
-    return nearest[others].reshape(-1, k), distances[others].reshape(-1, k)
+    nearest = nearest[others].reshape(-1, k).astype(np.int32)
+    return nearest, distances[others].reshape(-1, k)
 
 
 KERNELS = {
