@@ -4,7 +4,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := app
-.PHONY: app test lint system browser
+.PHONY: app test lint system browser compiler
 
 BIN := .venv/bin
 READY := .venv/ready
@@ -16,7 +16,7 @@ app: $(READY)
 	@echo "DeepMasque opens at http://localhost:8501; Ctrl-C ends it."
 	$(BIN)/streamlit run app.py --server.headless false --server.showEmailPrompt false
 
-test: browser lint
+test: browser compiler lint
 	$(BIN)/pytest
 
 lint: $(READY)
@@ -39,6 +39,10 @@ system:
 
 browser: system
 	@$(call debian,chromium)
+
+# Builds the LaunchPad's firmware again, to compare with the committed image.
+compiler: system
+	@$(call debian,clang-19 lld-19 llvm-19)
 
 # Installs the named Debian packages that are not there yet; elsewhere does nothing.
 define debian
