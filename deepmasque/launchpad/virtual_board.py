@@ -236,9 +236,8 @@ def segments(image: Path | bytes) -> list[tuple[int, bytes]]:
 
 
 def _elf_segments(data: bytes) -> list[tuple[int, bytes]]:
-    kind, order = data[4], data[5]
-    machine = struct.unpack_from("<H", data, 18)[0]
-    if (kind, order, machine) != (1, 1, EM_MSP430):
+    kind, order, architecture = struct.unpack_from("<BB12xH", data, 4)
+    if (kind, order, architecture) != (1, 1, EM_MSP430):
         raise ValueError
     table = struct.unpack_from("<I", data, 28)[0]
     size, count = struct.unpack_from("<HH", data, 42)
@@ -320,6 +319,8 @@ class VirtualPort:
         end = self.clock() + (3600 if self.timeout is None else self.timeout)
         step = STEP
         while len(self._buffer) < size and (left := end - self.clock()) > 0:
+            if self.board.halted and self._buffer:
+                break
             self._run(min(step, left))
             step = 2 * step if self.board.idle else STEP
         part = bytes(self._buffer[:size])
@@ -343,7 +344,7 @@ class VirtualPort:
         self.is_open = False
 
     def _run(self, seconds: float) -> None:
-        if not self._buffer and self.board.halted:
+        if self.board.halted:
             raise self.board.faults[-1]
         self._buffer += self.board.advance(max(1, int(seconds * self.board.clock)))
 
