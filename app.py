@@ -13,6 +13,7 @@ page = st.navigation(
     [
         st.Page("pages/home.py", title="Home", default=True),
         st.Page("pages/matte.py", title="Upload & matte", url_path="matte"),
+        st.Page("pages/stages.py", title="Stages", url_path="stages"),
     ],
     position="top",
 )

@@ -1,4 +1,4 @@
-"""The four errors of an alpha matte that the field publishes.
+"""The errors of an alpha matte that the field publishes.
 
 Rhemann, Rother, Wang, Gelautz, Kohli, Rott: A Perceptually Motivated Online Benchmark for Image
 Matting. CVPR 2009. All take `alpha` and `truth`, (H, W) float in 0..1, and `region`, (H, W) bool,
@@ -20,6 +20,11 @@ CONNECTIVITY_TOLERANCE = 0.15
 def sad(alpha: NDArray, truth: NDArray, region: NDArray[np.bool_]) -> float:
     """Sum of absolute differences, in thousands."""
     return float(np.abs(_double(alpha) - truth)[region].sum() / 1000)
+
+
+def mad(alpha: NDArray, truth: NDArray, region: NDArray[np.bool_]) -> float:
+    """Mean absolute difference; 0 where the region is empty."""
+    return 1000 * sad(alpha, truth, region) / max(int(region.sum()), 1)
 
 
 def mse(alpha: NDArray, truth: NDArray, region: NDArray[np.bool_]) -> float:

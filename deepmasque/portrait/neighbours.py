@@ -50,9 +50,8 @@ def neighbourhood(
 
     Of a photo solved at 1/scale of its size, pixels and neighbours stand for scale x scale ones.
     """
-    height, width = solution.alpha.shape
     alpha = float(solution.alpha[y, x])
-    across = -(-width // solution.scale)
+    across = -(-solution.alpha.shape[1] // solution.scale)
     at = np.flatnonzero(solution.band == y // solution.scale * across + x // solution.scale)
     if at.size == 0:
         return Neighbourhood(x, y, alpha, True, ())
@@ -77,7 +76,7 @@ def neighbourhood(
 def telling_pixels(solution: Solution, most: int = 8) -> list[tuple[int, int]]:
     """Return (x, y) of mixed pixels, apart from each other, with strong ties to both sides.
 
-    The most telling comes first. Empty only if nothing was unknown.
+    The topmost comes first, for hair is at the top. Empty only if nothing was unknown.
     """
     if solution.band.size == 0:
         return []
@@ -99,7 +98,7 @@ def telling_pixels(solution: Solution, most: int = 8) -> list[tuple[int, int]]:
             chosen.append((x, y))
         if len(chosen) == most:
             break
-    return chosen
+    return sorted(chosen, key=lambda pixel: pixel[1])
 
 
 def _places(solution: Solution, flat: NDArray) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

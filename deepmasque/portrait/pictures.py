@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 LONGEST_SIDE = 1024
 ACCENT = (255, 176, 0)
 COUNTERPART = (84, 168, 255)
-FULL_DIFFERENCE = 0.5  # of alpha, shown in full colour
+FULL_DIFFERENCE = 0.1  # of alpha
+UNDERNEATH = 48  # grey of an opaque pixel where alphas do not differ
 
 
 def preview(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -49,7 +50,11 @@ def channels(values: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def difference(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Where two alphas (H, W) differ: amber where the first is more opaque, blue the second."""
+    """Where two alphas (H, W) differ: amber where the first is more opaque, blue the second.
+
+    Their mean lies dimly underneath; differences from FULL_DIFFERENCE on have full colour.
+    """
     more = (first - second)[..., None] / FULL_DIFFERENCE
-    colours = np.clip(more, 0, 1) * ACCENT + np.clip(-more, 0, 1) * COUNTERPART
+    dim = UNDERNEATH * (first + second)[..., None] / 2 * (1 - np.minimum(np.abs(more), 1))
+    colours = np.clip(more, 0, 1) * ACCENT + np.clip(-more, 0, 1) * COUNTERPART + dim
     return preview(np.rint(colours).astype(np.uint8))

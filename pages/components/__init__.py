@@ -42,6 +42,24 @@ _before_after = st.components.v2.component(
     css=_asset("stage.css", "before_after.css"),
     js=_asset("view.js", "before_after.js"),
 )
+_steps = st.components.v2.component(
+    "steps",
+    html='<div class="steps" role="tablist"></div>',
+    css=_asset("steps.css"),
+    js=_asset("steps.js"),
+)
+_picture = st.components.v2.component(
+    "picture",
+    html=_asset("picture.html"),
+    css=_asset("stage.css"),
+    js=_asset("view.js", "picture.js"),
+)
+_neighbours = st.components.v2.component(
+    "neighbours",
+    html=_asset("neighbours.html"),
+    css=_asset("stage.css", "neighbours.css"),
+    js=_asset("view.js", "neighbours.js"),
+)
 _brush = st.components.v2.component(
     "brush",
     html=_asset("brush.html"),
@@ -69,14 +87,43 @@ def before_after(
     chosen: dict,
     key: str,
     uploader: str | None = None,
+    first: dict | None = None,
+    labels: tuple[str, str] = ("Before", "After"),
 ) -> dict | None:
     """Slide between photo and cut-out over a background; the background last picked, or None.
 
     pictures: what `viewer_pictures` returns; backgrounds: {id, label, kind, colours | url};
-    chosen: the one to begin with; uploader: CSS selector of the file input for the visitor's own.
+    chosen: the one to begin with; uploader: CSS selector of the file input for the visitor's own;
+    first: pictures of another cut-out of the photo, which takes the photo's place.
     """
-    data = pictures | {"backgrounds": list(backgrounds), "chosen": chosen, "uploader": uploader}
+    data = pictures | {
+        "backgrounds": list(backgrounds),
+        "chosen": chosen,
+        "uploader": uploader,
+        "first": first,
+        "labels": labels,
+    }
     return _before_after(data=data, key=key, on_background_change=_heard).background
+
+
+def steps(names: Sequence[str], times: Sequence[str], *, key: str) -> int:
+    """Offer steps to go through by press, touch and arrow keys; the number of the one chosen."""
+    data = {"names": list(names), "times": list(times), "step": 0}
+    return _steps(data=data, key=key, on_step_change=_heard).step or 0
+
+
+def picture(pixels: NDArray[np.uint8], label: str, *, identity: str, key: str) -> None:
+    """Show a picture large, to zoom into."""
+    url = picture_url(pixels, VIEW_SIDE)
+    _picture(data={"id": identity, "label": label, "url": url}, key=key)
+
+
+def neighbours(data: dict, *, key: str) -> list[int] | None:
+    """Show a pixel and its neighbours; the pixel [x, y] last pointed at, or None.
+
+    data: as in neighbours.js.
+    """
+    return _neighbours(data=data, key=key, on_pixel_change=_heard).pixel
 
 
 def brush(pictures: dict, *, key: str) -> list[dict] | None:

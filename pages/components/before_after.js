@@ -1,4 +1,6 @@
 // data: { id, photo, foreground, alpha: data URLs of one size,
+//         first: { foreground, alpha } of a cut-out to compare with instead of the photo, or none,
+//         labels: what stands before and after,
 //         backgrounds: [{ id, label, kind: "transparent" | "colour" | "gradient" | "photo", colours?, url? }],
 //         chosen: { id, colours? } to begin with,
 //         uploader: CSS selector of the file input behind "Your photo", or null }
@@ -15,13 +17,15 @@ export default function ({ data, parentElement, setStateValue }) {
 function mount(root) {
   const find = (selector) => root.querySelector(selector);
   const stage = find(".stage");
-  const [photo, cut, backdrop] = [find(".photo"), find(".cut"), find(".backdrop")];
+  const photo = find(".photo");
+  const [cut, first] = [find(".cut"), find(".first")];
+  const backdrops = [...root.querySelectorAll(".backdrop")];
   const [before, line, grip] = [find(".before"), find(".line"), find(".grip")];
   const wells = find(".wells");
   const view = createView(stage, { moved: layout, one: gesture });
   let split = 0.5;
   let dragged = null;
-  let layers = null;
+  let layers = [];
   let pictures = null;
   let chosen = null;
   let known = null;
@@ -41,7 +45,7 @@ function mount(root) {
   }
 
   function layout(rect) {
-    for (const element of [photo, cut, backdrop]) laid(element, rect);
+    for (const element of [photo, cut, first, ...backdrops]) laid(element, rect);
     find("output").textContent = `${rect.zoom < 1.05 ? 1 : rect.zoom.toFixed(1)}×`;
     find(".out").disabled = rect.zoom <= 1.001;
     stage.classList.toggle("zoomed", rect.zoom > 1.001);
@@ -87,32 +91,33 @@ function mount(root) {
     event.preventDefault();
     slideTo(to);
   });
-  stage.addEventListener("dblclick", (event) => {
-    if (event.target.closest("button, .grip")) return;
-    const box = stage.getBoundingClientRect();
-    if (view.rect.zoom > 1.01) view.fit();
-    else view.zoomAt(3, { x: event.clientX - box.left, y: event.clientY - box.top });
-  });
-  find(".in").onclick = () => view.zoomAt(1.6);
-  find(".out").onclick = () => view.zoomAt(1 / 1.6);
-  find(".full").hidden = !stage.requestFullscreen;
-  find(".full").onclick = () => (document.fullscreenElement ? document.exitFullscreen() : stage.requestFullscreen());
-  find(".alpha").onclick = (event) => {
-    const pressed = event.currentTarget.getAttribute("aria-pressed") !== "true";
-    event.currentTarget.setAttribute("aria-pressed", pressed);
-    drawCut();
-  };
+  zoomTools(stage, view);
+  const showsAlpha = () => find(".alpha").getAttribute("aria-pressed") === "true";
 
-  async function load({ id, photo: photoUrl, foreground, alpha }) {
+  function showAlpha(shown) {
+    find(".alpha").setAttribute("aria-pressed", shown);
+    drawCuts();
+  }
+
+  find(".alpha").onclick = () => showAlpha(!showsAlpha());
+
+  async function load(data) {
+    const { id } = data;
     pictures = id;
-    photo.src = photoUrl;
-    const [shown, colours, matte] = await Promise.all([photoUrl, foreground, alpha].map(decoded));
+    photo.src = data.photo;
+    photo.hidden = Boolean(data.first);
+    find(".tag-before").textContent = data.labels[0];
+    find(".tag-after").textContent = data.labels[1];
+    const mattes = data.first ? [data, data.first] : [data];
+    const urls = mattes.flatMap(({ foreground, alpha }) => [foreground, alpha]);
+    const [shown, ...parts] = await Promise.all([data.photo, ...urls].map(decoded));
     if (pictures !== id) return;
-    layers = cutOut(colours, matte);
-    Object.assign(cut, { width: matte.naturalWidth, height: matte.naturalHeight });
+    const { naturalWidth: width, naturalHeight: height } = parts[1];
+    layers = mattes.map((_, index) => ({ canvas: [cut, first][index], ...cutOut(parts[2 * index], parts[2 * index + 1]) }));
+    for (const { canvas } of layers) Object.assign(canvas, { width, height });
     ambient(find(".ambient"), shown);
-    drawCut();
-    view.show(matte.naturalWidth, matte.naturalHeight);
+    showAlpha(showsAlpha() || Boolean(data.first));
+    view.show(width, height);
     stage.dataset.ready = id;
   }
 
@@ -130,10 +135,10 @@ function mount(root) {
     return { cutPixels, alphaPixels };
   }
 
-  function drawCut() {
-    if (!layers) return;
-    const alpha = find(".alpha").getAttribute("aria-pressed") === "true";
-    cut.getContext("2d").putImageData(alpha ? layers.alphaPixels : layers.cutPixels, 0, 0);
+  function drawCuts() {
+    for (const { canvas, cutPixels, alphaPixels } of layers) {
+      canvas.getContext("2d").putImageData(showsAlpha() ? alphaPixels : cutPixels, 0, 0);
+    }
   }
 
   function paint(element, { kind, colours, url }) {
@@ -145,7 +150,7 @@ function mount(root) {
 
   function choose(background, report = true) {
     chosen = background;
-    paint(backdrop, background);
+    for (const backdrop of backdrops) paint(backdrop, background);
     for (const tile of find(".strip").querySelectorAll("[role=radio]")) {
       const checked = tile.dataset.id === background.id;
       tile.setAttribute("aria-checked", checked);
@@ -159,13 +164,15 @@ function mount(root) {
       find(".second").hidden = kind !== "gradient";
       find(".top-name").textContent = kind === "gradient" ? "Top" : "Colour";
     }
-    if (report) tell("background", { id: background.id, kind, colours: colours ?? null });
+    if (!report) return;
+    showAlpha(false);
+    tell("background", { id: background.id, kind, colours: colours ?? null });
   }
 
   // Dragging in the browser's colour dialog repaints at once; the page hears the final colour only.
   for (const well of [find(".top"), find(".bottom")]) {
     const mixed = () => ({ ...chosen, colours: [find(".top").value, find(".bottom").value].slice(0, chosen.colours.length) });
-    well.oninput = () => paint(backdrop, mixed());
+    well.oninput = () => backdrops.forEach((backdrop) => paint(backdrop, mixed()));
     well.onchange = () => choose(mixed());
   }
 

@@ -41,7 +41,7 @@ function createView(stage, { moved, one }) {
 
   function pointIn(event) {
     const box = stage.getBoundingClientRect();
-    return { x: event.clientX - box.left, y: event.clientY - box.top };
+    return { x: event.clientX - box.left - stage.clientLeft, y: event.clientY - box.top - stage.clientTop };
   }
 
   function spread() {
@@ -110,6 +110,21 @@ function createView(stage, { moved, one }) {
       fit();
     },
   };
+}
+
+// The buttons, which zoom about `point()` or the middle, and a double click to zoom in and back.
+function zoomTools(stage, view, point = () => undefined) {
+  const find = (selector) => stage.querySelector(selector);
+  find(".in").onclick = () => view.zoomAt(1.6, point());
+  find(".out").onclick = () => view.zoomAt(1 / 1.6, point());
+  find(".full").hidden = !stage.requestFullscreen;
+  find(".full").onclick = () => (document.fullscreenElement ? document.exitFullscreen() : stage.requestFullscreen());
+  stage.addEventListener("dblclick", (event) => {
+    if (event.target.closest("button, .grip")) return;
+    const box = stage.getBoundingClientRect();
+    if (view.rect.zoom > 1.01) view.fit();
+    else view.zoomAt(3, { x: event.clientX - box.left, y: event.clientY - box.top });
+  });
 }
 
 function laid(element, rect) {

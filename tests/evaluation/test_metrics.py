@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from deepmasque.evaluation.metrics import conn, grad, mse, sad
+from deepmasque.evaluation.metrics import conn, grad, mad, mse, sad
 
 ALL = np.ones((40, 50), bool)
-METRICS = [sad, mse, grad, conn]
+METRICS = [sad, mad, mse, grad, conn]
+MEANS = [mad, mse]
 
 
 def mattes(seed):
@@ -32,17 +33,18 @@ def test_only_the_region_counts(metric):
     assert metric(alpha, truth, region) > 0
     assert metric(alpha, truth, np.zeros_like(region)) == 0
     parts = metric(alpha, truth, region), metric(alpha, truth, ~region)
-    share = region.mean() if metric is mse else 1
-    rest = (1 - share) if metric is mse else 1
+    share = region.mean() if metric in MEANS else 1
+    rest = (1 - share) if metric in MEANS else 1
     whole = metric(alpha, truth, ALL)
     assert parts[0] * share + parts[1] * rest == pytest.approx(whole)
 
 
-def test_sad_and_mse_by_hand():
+def test_sad_mad_and_mse_by_hand():
     truth = np.zeros((40, 50))
     alpha = truth.copy()
     alpha[0, :4] = 0.5, 1, 0.25, 0
     assert sad(alpha, truth, ALL) == pytest.approx(1.75 / 1000)
+    assert mad(alpha, truth, ALL) == pytest.approx(1.75 / 2000)
     assert mse(alpha, truth, ALL) == pytest.approx((0.25 + 1 + 0.0625) / 2000)
 
 

@@ -1,0 +1,211 @@
+"""Stages: step through a photo's stages, point at pixels, look at the solver."""
+
+import json
+import zipfile
+from io import BytesIO
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from helpers import (
+    broken_pictures,
+    download,
+    drop,
+    encoded,
+    portrait,
+    seen,
+    settled,
+    sideways_scroll,
+)
+from playwright.sync_api import expect
+
+STEPS = [
+    "Landmarks",
+    "Alignment",
+    "PortraitFCN+",
+    "Trimap",
+    "Neighbours",
+    "Convergence",
+    "KNN matting",
+    "RGB or HSV",
+    "Foreground",
+    "Cut-out",
+]
+
+
+@pytest.fixture
+def traced(laptop):
+    """A small portrait with all its stages."""
+    laptop.goto("/stages")
+    drop(laptop, portrait())
+    return opened_at_first(laptop)
+
+
+def opened_at_first(page):
+    expect(page.get_by_role("tab")).to_have_count(len(STEPS), timeout=90_000)
+    page.locator(".stage[data-ready=Landmarks]").wait_for()
+    settled(page)
+    return page
+
+
+def go(page, name):
+    page.get_by_role("tab", name=name).click()
+    expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
+    settled(page)
+
+
+def at_neighbours(page):
+    go(page, "Neighbours")
+    stage = page.locator(".stage[data-pixel][data-ready]")
+    stage.wait_for()
+    return stage
+
+
+def pixel_of(stage):
+    return [int(value) for value in stage.get_attribute("data-pixel").split(",")]
+
+
+def spot(stage, x, y, size=(256, 300)):
+    """Where the photo's pixel (x, y) lies on the screen."""
+    box = stage.locator(".photo").bounding_box()
+    across, down = (x + 0.5) / size[0], (y + 0.5) / size[1]
+    return box["x"] + across * box["width"], box["y"] + down * box["height"]
+
+
+def test_a_sample_opens_with_one_click_and_the_arrow_keys_step_through(laptop):
+    laptop.goto("/stages")
+    laptop.locator(".gallery button").first.click()
+    opened_at_first(laptop)
+    assert laptop.get_by_role("tab").locator("span").all_inner_texts() == STEPS
+    looks = []
+    for name in STEPS[1:4]:
+        laptop.keyboard.press("ArrowRight")
+        laptop.locator(f".stage[data-ready='{name}']").wait_for()
+        looks.append(seen(laptop.locator(".stage")))
+    assert all(np.abs(a - b).mean() > 1 for a, b in pairwise(looks))
+    expect(laptop.locator(".dm-caption")).to_contain_text("of the photo is left to matting")
+    laptop.keyboard.press("ArrowLeft")
+    laptop.locator(".stage[data-ready='PortraitFCN+']").wait_for()
+    assert not broken_pictures(laptop)
+
+
+def test_the_pictures_come_home_with_times_and_residuals(traced):
+    name, data = download(traced, "Download pictures")
+    assert name == "portrait-stages.zip"
+    with zipfile.ZipFile(BytesIO(data)) as archive:
+        assert [name.split(" ", 1)[1] for name in archive.namelist()[:-1]] == [
+            f"{name}.png" for name in STEPS if name not in (*STEPS[4:6], STEPS[7], STEPS[9])
+        ]
+        record = json.loads(archive.read("stages.json"))
+    assert all(stage["seconds"] > 0 for stage in record["stages"])
+    assert record["residuals"]["rgb"][-1] < 1e-5
+
+
+def test_a_pixel_of_the_band_shows_its_neighbours_and_a_known_one_says_so(traced):
+    stage = at_neighbours(traced)
+    rows, sentence = traced.locator(".rings li"), traced.locator(".sentence")
+    expect(rows).to_have_count(14)
+    first, told = pixel_of(stage), rows.all_inner_texts()
+    assert told == sorted(told[:7], reverse=True) + sorted(told[7:], reverse=True)
+    assert all(0 < float(affinity) <= 1 for affinity in told)
+    drawn = seen(stage)
+
+    stage.get_by_role("button", name="Another").click()
+    expect(sentence).not_to_contain_text(f"Pixel {first[0]}, {first[1]} ")
+    expect(rows).to_have_count(14)
+    second = pixel_of(stage)
+    assert np.abs(seen(stage) - drawn).max() > 60
+
+    traced.mouse.click(*spot(stage, 3, 40))
+    expect(sentence).to_contain_text("known: the trimap says background")
+    expect(rows).to_have_count(0)
+    assert pixel_of(stage) == [3, 40]
+    traced.mouse.click(*spot(stage, 130, 270))
+    expect(sentence).to_contain_text("known: the trimap says subject")
+
+    traced.mouse.click(*spot(stage, *second))
+    expect(sentence).to_contain_text(f"Pixel {second[0]}, {second[1]} asks 14 neighbours")
+    expect(rows).to_have_count(14)
+
+
+def test_dragging_in_a_zoomed_photo_moves_it_and_points_at_nothing(traced):
+    stage = at_neighbours(traced)
+    before = pixel_of(stage)
+    box = stage.bounding_box()
+    traced.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    traced.mouse.wheel(0, -600)
+    left = stage.locator(".photo").bounding_box()["x"]
+    traced.mouse.down()
+    traced.mouse.move(box["x"] + box["width"] / 2 - 80, box["y"] + box["height"] / 2, steps=5)
+    traced.mouse.up()
+    assert stage.locator(".photo").bounding_box()["x"] < left - 40
+    settled(traced)
+    assert pixel_of(stage) == before
+
+
+def test_convergence_of_three_colour_spaces_and_the_tolerance(traced):
+    go(traced, "Convergence")
+    legend = traced.locator(".js-plotly-plot .legendtext")
+    expect(legend).to_have_count(3, timeout=60_000)
+    for text, space in zip(legend.all_text_contents(), ("RGB", "HSV", "Lab"), strict=True):
+        assert text.startswith(space)
+        assert "steps" in text
+        assert text.endswith("s")
+    curves = traced.locator(".js-plotly-plot .scatterlayer path.js-line")
+    assert len({curve.get_attribute("d") for curve in curves.all()}) == 3
+    expect(traced.locator(".js-plotly-plot .annotation-text")).to_contain_text("tolerance")
+
+
+def test_rgb_and_hsv_lie_under_one_slider_on_any_background(traced):
+    go(traced, "RGB or HSV")
+    stage = traced.locator(".stage[data-ready]").filter(has=traced.get_by_role("slider"))
+    stage.wait_for(timeout=60_000)
+    expect(stage.locator(".tag-before")).to_have_text("RGB")
+    expect(stage.locator(".tag-after")).to_have_text("HSV")
+    expect(stage.get_by_role("button", name="Alpha")).to_have_attribute("aria-pressed", "true")
+    grip = stage.get_by_role("slider")
+    grip.press("End")
+    rgb = seen(stage)
+    grip.press("Home")
+    assert np.abs(rgb - seen(stage)).max() > 20
+    traced.get_by_role("radio", name="White", exact=True).click()
+    expect(stage.get_by_role("button", name="Alpha")).to_have_attribute("aria-pressed", "false")
+    grip.press("End")
+    first = stage.locator(".first").bounding_box()
+    box = stage.bounding_box()
+    x, y = round(first["x"] - box["x"] + 12), round(first["y"] - box["y"] + 60)
+    assert seen(stage)[y : y + 8, x : x + 8].min() > 225
+    expect(traced.locator(".dm-caption")).to_contain_text("apart on average in the band")
+    traced.locator(".stage[data-ready=difference]").wait_for()
+    go(traced, "Cut-out")
+    traced.get_by_text("Before", exact=True).wait_for()
+    expect(traced.get_by_text("HSV", exact=True)).to_have_count(0)
+
+
+def test_what_is_no_photo_gets_one_sentence_and_a_large_one_is_reduced(laptop):
+    laptop.goto("/stages")
+    drop(laptop, ("portrait.jpg", b"not a photo"))
+    expect(laptop.get_by_role("alert")).to_contain_text("; please choose another photo.")
+    drop(laptop, ("grey.png", encoded(np.full((1200, 1600, 3), 120, np.uint8))))
+    opened_at_first(laptop)
+    expect(laptop.locator(".dm-line")).to_contain_text("reduced from 1600 × 1200")
+    go(laptop, "Neighbours")
+    expect(laptop.locator(".dm-caption")).to_contain_text("nothing to solve")
+    laptop.get_by_role("button", name="New photo").click()
+    expect(laptop.locator(".st-key-drop")).to_be_visible()
+
+
+def test_phone_points_by_touch_and_never_scrolls_sideways(phone):
+    phone.goto("/stages")
+    drop(phone, portrait())
+    opened_at_first(phone)
+    assert not sideways_scroll(phone)
+    stage = at_neighbours(phone)
+    expect(phone.locator(".rings li")).to_have_count(14)
+    assert not sideways_scroll(phone)
+    phone.touchscreen.tap(*spot(stage, 4, 40))
+    expect(phone.locator(".sentence")).to_contain_text("known")
+    for name in STEPS[5:]:
+        phone.get_by_role("tab", name=name).tap()
+        settled(phone)
+        assert not sideways_scroll(phone)
