@@ -25,7 +25,6 @@ from deepmasque.launchpad.machine import (
     CPUOFF,
     CYCLES,
     FAULT,
-    FRCTL0,
     GIE,
     HORIZON,
     IDLE,
@@ -63,7 +62,6 @@ from deepmasque.launchpad.machine import (
     STACK_LOW,
     STACK_TOP,
     STATE,
-    SYSCFG0,
     TLV,
     TLV_END,
     TOUCHED,
@@ -76,6 +74,8 @@ from deepmasque.launchpad.machine import (
     fault,
 )
 from deepmasque.launchpad.peripherals import (
+    FRCTL0,
+    SYSCFG0,
     advance,
     next_event,
     pending_interrupt,

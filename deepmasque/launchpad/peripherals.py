@@ -18,31 +18,13 @@ from numpy.typing import NDArray
 from deepmasque.launchpad.machine import (
     ADC_AT,
     ADC_SAMPLE_AT,
-    ADCCTL0,
-    ADCCTL1,
-    ADCCTL2,
-    ADCIE,
-    ADCIFG,
-    ADCIV,
-    ADCMCTL0,
-    ADCMEM0,
     AT,
     BAUD,
     CACHE,
-    CSCTL0,
-    CSCTL1,
-    CSCTL2,
-    CSCTL3,
-    CSCTL4,
-    CSCTL5,
-    CSCTL6,
-    CSCTL7,
-    CSCTL8,
     CYCLES,
     FLAG,
     FRAM_OPEN,
     FRAM_PASSWORD,
-    FRCTL0,
     HORIZON,
     IDLE,
     INT,
@@ -52,67 +34,36 @@ from deepmasque.launchpad.machine import (
     LOST,
     MACHINE,
     MCLK,
-    MPY,
-    MPY32CTL0,
-    MPY32L,
     MPY_AT,
     NEVER,
     NOT_MODELLED,
     NOTHING,
-    OP2,
-    OP2H,
-    OP2L,
     OVERRUNS,
-    P1IV,
-    P2IV,
-    PADIR,
-    PAIE,
-    PAIES,
-    PAIFG,
-    PAIN,
-    PAOUT,
-    PAREN,
-    PASEL0,
-    PBIN,
     PC,
-    PM5CTL0,
     PMM_OPEN,
     PMM_PASSWORD,
-    PMMCTL0,
     PULLED,
     RATE,
     RECEIVED,
-    RES0,
-    RES1,
-    RES3,
     RESET,
     RESET_VECTOR,
-    RESHI,
-    RESLO,
     RX_AT,
     RX_FREE,
     RX_HEAD,
     RX_TAIL,
     SAMPLES,
     SENT,
-    SFRIE1,
-    SFRIFG1,
     SOUND,
     STACK_LOW,
     STACK_TOP,
-    SUMEXT,
     SW_BOR,
     SW_POR,
-    SYSCFG0,
-    SYSRSTIV,
     TIME_CYCLE,
     TIME_NS,
     TIMER_AT,
     TIMER_BASE,
     TIMER_POSITION,
     TIMER_TICKS,
-    TIMERS,
-    TIMERS_END,
     TO_HOST,
     TOO_EARLY,
     TOO_FAST,
@@ -120,27 +71,36 @@ from deepmasque.launchpad.machine import (
     TX_AT,
     TX_BYTE,
     TX_WAITING,
-    UBRW,
-    UCTLW,
-    UIE,
-    UIFG,
-    UIV,
-    UMCTLW,
-    URXBUF,
-    USTATW,
-    UTXBUF,
     VACANT,
     WDT_AT,
     WDT_BASE,
     WDT_EXPIRED,
     WDT_HELD,
     WDT_PASSWORD,
-    WDTCTL,
     Machine,
     compiled,
     demand_reset,
     fault,
 )
+
+# Registers of the peripherals
+SFRIE1, SFRIFG1 = 0x0100, 0x0102
+PMMCTL0, PM5CTL0 = 0x0120, 0x0130
+SYSRSTIV, SYSCFG0 = 0x015E, 0x0160
+CSCTL0, CSCTL1, CSCTL2, CSCTL3, CSCTL4 = 0x0180, 0x0182, 0x0184, 0x0186, 0x0188
+CSCTL5, CSCTL6, CSCTL7, CSCTL8 = 0x018A, 0x018C, 0x018E, 0x0190
+FRCTL0, WDTCTL = 0x01A0, 0x01CC
+PAIN, PAOUT, PADIR, PAREN, PASEL0, PASEL1 = 0x0200, 0x0202, 0x0204, 0x0206, 0x020A, 0x020C
+P1IV, PAIES, PAIE, PAIFG, P2IV, PBIN = 0x020E, 0x0218, 0x021A, 0x021C, 0x021E, 0x0220
+TIMERS, TIMERS_END = 0x0380, 0x0480
+MPY, OP2, RESLO, RESHI, SUMEXT = 0x04C0, 0x04C8, 0x04CA, 0x04CC, 0x04CE
+MPY32L, MPY32H, OP2L, OP2H = 0x04D0, 0x04D2, 0x04E0, 0x04E2
+RES0, RES1, RES3, MPY32CTL0 = 0x04E4, 0x04E6, 0x04EA, 0x04EC
+UCTLW, UBRW, UMCTLW, USTATW, URXBUF, UTXBUF = 0x0500, 0x0506, 0x0508, 0x050A, 0x050C, 0x050E
+UIE, UIFG, UIV, UA1IFG, UB0IFG = 0x051A, 0x051C, 0x051E, 0x053C, 0x056C
+BACKUP, BACKUP_END = 0x0660, 0x0680
+ADCCTL0, ADCCTL1, ADCCTL2, ADCMCTL0, ADCMEM0 = 0x0700, 0x0702, 0x0704, 0x070A, 0x0712
+ADCIE, ADCIFG, ADCIV = 0x071A, 0x071C, 0x071E
 
 REFO, VLO, MODOSC = 32768, 10_000, 5_000_000  # Hz; the crystal has the frequency of REFO
 RANGES = (1_000_000, 2_000_000, 4_000_000, 8_000_000, 12_000_000, 16_000_000)  # of DCORSEL
@@ -286,7 +246,7 @@ def sampled(byte: int, sender: int, receiver: int) -> int:
 def connected(m: Machine, pin: int) -> bool:
     """Whether the pin of port 1 carries the UART: function selected, and I/O unlocked."""
     w = m.words
-    selected = (w[PASEL0 >> 1] >> pin) & 1 == 1 and (w[(PASEL0 + 2) >> 1] >> pin) & 1 == 0
+    selected = (w[PASEL0 >> 1] >> pin) & 1 == 1 and (w[PASEL1 >> 1] >> pin) & 1 == 0
     return selected and w[PM5CTL0 >> 1] & 1 == 0
 
 
@@ -558,7 +518,7 @@ def multiply(m: Machine, wide: bool) -> None:
     control = np.int64(w[MPY32CTL0 >> 1])
     signed, accumulate, long = control & 0x10, control & 0x20, control & 0x40
     if long:
-        a = np.int64(w[MPY32L >> 1]) | np.int64(w[(MPY32L + 2) >> 1]) << 16
+        a = np.int64(w[MPY32L >> 1]) | np.int64(w[MPY32H >> 1]) << 16
         if signed and a & 0x80000000:
             a -= np.int64(1) << 32
     else:
@@ -907,8 +867,8 @@ def reset(m: Machine, cause: int) -> None:
     """Bring every register to its value after a reset and start at the reset vector."""
     s, w = m.state, m.words
     locked = w[PM5CTL0 >> 1] & 1 if cause >= WDT_EXPIRED else 1
-    w[: 0x0660 >> 1] = 0
-    w[0x0680 >> 1 : 0x1000 >> 1] = 0
+    w[: BACKUP >> 1] = 0
+    w[BACKUP_END >> 1 : 0x1000 >> 1] = 0
     w[PM5CTL0 >> 1] = locked
     w[PMMCTL0 >> 1] = 0x9640
     w[SYSRSTIV >> 1] = cause
@@ -924,8 +884,8 @@ def reset(m: Machine, cause: int) -> None:
     w[WDTCTL >> 1] = 0x6904
     w[UCTLW >> 1] = 0x0001
     w[UIFG >> 1] = TXIFG
-    w[0x053C >> 1] = TXIFG
-    w[0x056C >> 1] = TXIFG
+    w[UA1IFG >> 1] = TXIFG
+    w[UB0IFG >> 1] = TXIFG
     w[ADCCTL2 >> 1] = 0x0010
     s[TX_AT] = s[ADC_AT] = NEVER
     s[TX_WAITING] = s[PMM_OPEN] = s[FRAM_OPEN] = s[WDT_HELD] = 0

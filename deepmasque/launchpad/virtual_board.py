@@ -117,9 +117,9 @@ class VirtualBoard:
     def leds(self) -> tuple[bool, bool]:
         """Whether LED1 and LED2 are lit."""
         w = self._machine.words
-        if w[machine.PM5CTL0 >> 1] & 1:
+        if w[peripherals.PM5CTL0 >> 1] & 1:
             return False, False
-        lit = int(w[machine.PAOUT >> 1] & w[machine.PADIR >> 1])
+        lit = int(w[peripherals.PAOUT >> 1] & w[peripherals.PADIR >> 1])
         return bool(lit & 1), bool(lit & 2)
 
     @property

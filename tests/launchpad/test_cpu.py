@@ -222,7 +222,7 @@ def fresh(code, registers=None, data=b""):
     m.words[machine.RESET_VECTOR >> 1] = CODE
     m.words[CODE >> 1 : (CODE >> 1) + len(code)] = code
     peripherals.reset(m, machine.BROWNOUT)
-    m.words[machine.WDTCTL >> 1] = 0x6980
+    m.words[peripherals.WDTCTL >> 1] = 0x6980
     peripherals.schedule_watchdog(m)
     m.memory[DATA : DATA + len(data)] = np.frombuffer(data, np.uint8)
     if registers is not None:
@@ -628,7 +628,7 @@ def test_cache_misses_cost_wait_states():
     for lines, misses in ((4, 0), (5, 3), (8, 8)):
         code = [0x4303] * (4 * lines - 1)
         m = fresh([*code, 0x3FFF - len(code)], [CODE, STACK, *[0] * 14])
-        m.words[machine.FRCTL0 >> 1] = 0x9610
+        m.words[peripherals.FRCTL0 >> 1] = 0x9610
         for _ in range(2 * 4 * lines):
             execute_one(m)
         before = m.state[machine.CYCLES]
@@ -651,7 +651,7 @@ def write(m, register, value):
 
 def product_registers(m, count):
     m.state[machine.CYCLES] += 20
-    return [int(peripherals.read_register(m, machine.RES0 + 2 * i)) for i in range(count)]
+    return [int(peripherals.read_register(m, peripherals.RES0 + 2 * i)) for i in range(count)]
 
 
 @given(st.data())
@@ -665,21 +665,21 @@ def test_multiplier(data):
     m = fresh([])
     start = data.draw(st.integers(0, 2**64 - 1)) % full
     for i in range(words_out):
-        write(m, machine.RES0 + 2 * i, (start >> 16 * i) & 0xFFFF)
+        write(m, peripherals.RES0 + 2 * i, (start >> 16 * i) & 0xFFFF)
     total = start if accumulating else 0
     for _ in range(3):
         a, b = data.draw(SIDES), data.draw(SIDES)
         a, b = a if wide_a else a & 0xFFFF, b if wide_b else b & 0xFFFF
         if wide_a:
-            write(m, machine.MPY32L + 4 * mode, a & 0xFFFF)
-            write(m, machine.MPY32H + 4 * mode, a >> 16)
+            write(m, peripherals.MPY32L + 4 * mode, a & 0xFFFF)
+            write(m, peripherals.MPY32H + 4 * mode, a >> 16)
         else:
-            write(m, machine.MPY + 2 * mode, a)
+            write(m, peripherals.MPY + 2 * mode, a)
         if wide_b:
-            write(m, machine.OP2L, b & 0xFFFF)
-            write(m, machine.OP2H, b >> 16)
+            write(m, peripherals.OP2L, b & 0xFFFF)
+            write(m, peripherals.OP2H, b >> 16)
         else:
-            write(m, machine.OP2, b)
+            write(m, peripherals.OP2, b)
         if is_signed:
             a, b = signed(a, 32 if wide_a else 16), signed(b, 32 if wide_b else 16)
         sum_of_all = (total if accumulating else 0) + (a * b if not is_signed else (a * b) % full)
@@ -687,24 +687,24 @@ def test_multiplier(data):
         assert product_registers(m, words_out) == [
             (total >> 16 * i) & 0xFFFF for i in range(words_out)
         ]
-        extension = peripherals.read_register(m, machine.SUMEXT)
+        extension = peripherals.read_register(m, peripherals.SUMEXT)
         if is_signed:
             assert extension == 0xFFFF * (total >> (16 * words_out - 1))
         else:
             assert extension == (carry if accumulating else 0)
-        assert m.words[machine.RESLO >> 1] == total & 0xFFFF
-        assert m.words[machine.RESHI >> 1] == total >> 16 & 0xFFFF
+        assert m.words[peripherals.RESLO >> 1] == total & 0xFFFF
+        assert m.words[peripherals.RESHI >> 1] == total >> 16 & 0xFFFF
 
 
 def test_multiplier_bytes():
     for register, a, b, product in (
-        (machine.MPY, 0xF0, 0xF0, 0xE100),
-        (machine.MPY + 2, 0xF0, 0xF0, 0x0100),
-        (machine.MPY + 2, 0xF0, 0x10, 0xFF00),
+        (peripherals.MPY, 0xF0, 0xF0, 0xE100),
+        (peripherals.MPY + 2, 0xF0, 0xF0, 0x0100),
+        (peripherals.MPY + 2, 0xF0, 0x10, 0xFF00),
     ):
         m = fresh([])
         peripherals.write_register(m, register, a, True)
-        peripherals.write_register(m, machine.OP2, b, True)
+        peripherals.write_register(m, peripherals.OP2, b, True)
         assert product_registers(m, 1) == [product]
 
 
@@ -715,14 +715,14 @@ EARLY = words("b2403412e204 1542e804")
 
 def test_multiplier_read_too_early():
     m = fresh(EARLY, [CODE, STACK, *[0] * 14])
-    for register in (machine.MPY32L, machine.MPY32H, machine.OP2L):
+    for register in (peripherals.MPY32L, peripherals.MPY32H, peripherals.OP2L):
         write(m, register, 5)
     execute_one(m)
     execute_one(m)
     assert m.state[machine.FAULT] == machine.TOO_EARLY
     assert m.state[machine.AT] == CODE + 6
     later = fresh([*EARLY[:3], 0x4303, 0x4303, *EARLY[3:]], [CODE, STACK, *[0] * 14])
-    for register in (machine.MPY32L, machine.MPY32H, machine.OP2L):
+    for register in (peripherals.MPY32L, peripherals.MPY32H, peripherals.OP2L):
         write(later, register, 5)
     for _ in range(4):
         execute_one(later)
@@ -737,13 +737,13 @@ def test_interrupt_entry_and_return():
     """PC and SR go to the stack, GIE and the sleep bits go, the flag is cleared, RETI restores."""
     m = fresh([0x4303] * 8, [CODE, STACK, GIE | BITS, *[0] * 13])
     m.words[0xFFE6 >> 1], m.words[0xC600 >> 1] = 0xC600, 0x1300
-    m.words[machine.SFRIE1 >> 1] = m.words[machine.SFRIFG1 >> 1] = 1
+    m.words[peripherals.SFRIE1 >> 1] = m.words[peripherals.SFRIFG1 >> 1] = 1
     start = m.state[machine.CYCLES]
     cpu.run(m, start + 6)
     assert m.state[machine.CYCLES] == start + 6
     assert list(m.state[:3]) == [0xC600, STACK - 4, 0]
     assert list(m.words[(STACK - 4) >> 1 : STACK >> 1]) == [GIE | BITS, CODE]
-    assert m.words[machine.SFRIFG1 >> 1] == 0
+    assert m.words[peripherals.SFRIFG1 >> 1] == 0
     cpu.run(m, start + 7)
     assert m.state[machine.CYCLES] == start + 11
     assert list(m.state[:3]) == [CODE, STACK, GIE | BITS]
@@ -763,8 +763,8 @@ def test_sleep_ends_where_the_isr_clears_it_on_the_stack():
     m = fresh(code, [CODE, STACK, *[0] * 14])
     m.words[0xC600 >> 1 : (0xC600 >> 1) + len(isr)] = isr
     m.words[0xFFE6 >> 1] = 0xC600
-    m.words[machine.SFRIE1 >> 1] = 1
-    write(m, machine.WDTCTL, 0x5A00 | 0x18 | 6)  # interval of 512 cycles
+    m.words[peripherals.SFRIE1 >> 1] = 1
+    write(m, peripherals.WDTCTL, 0x5A00 | 0x18 | 6)  # interval of 512 cycles
     start = m.state[machine.CYCLES]
     cpu.run(m, start + 1400)
     assert (m.state[11], m.state[10]) == (2, 0)
@@ -780,8 +780,8 @@ def test_interrupts_do_not_nest_and_keep_their_priority():
     m.words[0xFFE6 >> 1], m.words[0xFFE4 >> 1] = 0xC600, 0xC700
     m.words[0xC600 >> 1 : 0xC608 >> 1] = [0x531A, 0x531A, 0x531A, 0x1300]  # inc r10; reti
     m.words[0xC700 >> 1 : 0xC704 >> 1] = [0x4A0B, 0x1300]  # mov r10, r11; reti
-    m.words[machine.SFRIE1 >> 1] = m.words[machine.SFRIFG1 >> 1] = 1
-    m.words[machine.UIE >> 1] = machine.GIE >> 2  # UCTXIE; UCTXIFG is set after a reset
+    m.words[peripherals.SFRIE1 >> 1] = m.words[peripherals.SFRIFG1 >> 1] = 1
+    m.words[peripherals.UIE >> 1] = machine.GIE >> 2  # UCTXIE; UCTXIFG is set after a reset
     cpu.run(m, m.state[machine.CYCLES] + 28)
     assert m.state[10] == 3  # the watchdog's, whole
     assert m.state[11] == 3  # and only then the UART's

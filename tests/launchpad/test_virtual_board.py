@@ -111,6 +111,10 @@ TIMERS_ISR = """
 1b42d003      mov &TA1R, r11
 0013          reti
 """
+KICKER = """
+b2400c5acc01  1: mov #WDTPW | WDTCNTCL | WDTIS__32K, &WDTCTL
+fc3f          jmp 1b
+"""
 FOLLOW = """
 92c33001      bic #LOCKLPM5, &PM5CTL0
 f24003000402  mov.b #3, &P1DIR
@@ -127,6 +131,12 @@ f73f          jmp 1b
 HALT = """
 ff3f          jmp $
 """
+
+
+POLLING_AND_ASLEEP = [
+    pytest.param(ECHO, "", id="polling"),
+    pytest.param(SLEEPER, ECHO_ISR, id="asleep"),
+]
 
 
 def machine_code(listing):
@@ -148,7 +158,7 @@ def board(*listings, isr="", vector=0xFFE4, **options):
 # The line
 
 
-@pytest.mark.parametrize("program, isr", [(ECHO, ""), (SLEEPER, ECHO_ISR)])
+@pytest.mark.parametrize("program, isr", POLLING_AND_ASLEEP)
 def test_echo_at_the_speed_of_the_line(program, isr):
     echo = board(START, program, isr=isr)
     echo.run(20_000)
@@ -197,7 +207,7 @@ def test_locked_pins_connect_nothing():
 
 
 @pytest.mark.parametrize("serve", [serve_pty, serve_socket])
-@pytest.mark.parametrize("program, isr", [(ECHO, ""), (SLEEPER, ECHO_ISR)])
+@pytest.mark.parametrize("program, isr", POLLING_AND_ASLEEP)
 def test_pyserial_opens_it_like_a_board(serve, program, isr):
     echo = board(START, program, isr=isr)
     with serve(echo) as url, serial.serial_for_url(url, baudrate=115200, timeout=2) as port:
@@ -216,7 +226,7 @@ def test_a_second_host_on_the_socket():
                 assert port.read(len(data)) == data
 
 
-@pytest.mark.parametrize("program, isr", [(ECHO, ""), (SLEEPER, ECHO_ISR)])
+@pytest.mark.parametrize("program, isr", POLLING_AND_ASLEEP)
 def test_a_waiting_board_costs_no_processor(program, isr):
     with serve_socket(board(START, program, isr=isr)):
         time.sleep(0.2)
@@ -266,7 +276,11 @@ def test_virtual_port_forgets_and_reopens():
 # Time
 
 
-@pytest.mark.parametrize("program, isr", [(ECHO, ""), (SLEEPER, ECHO_ISR), (TIMERS, TIMERS_ISR)])
+@pytest.mark.parametrize(
+    "program, isr",
+    [(ECHO, ""), (SLEEPER, ECHO_ISR), (TIMERS, TIMERS_ISR), (KICKER, "")],
+    ids=["polling", "asleep", "timer", "kicking the watchdog"],
+)
 def test_skipped_rounds_count_as_if_executed(program, isr):
     """Waiting loops and sleep are skipped; small steps leave no room for that."""
     vector = 0xFFF8 if program is TIMERS else 0xFFE4
@@ -328,6 +342,16 @@ def test_watchdog_resets_unless_held():
     held = board("b240805acc01\n", CAUSE, HALT)
     held.run(1_000_000)
     assert held.memory[0x2000] == 0x02
+
+
+def test_a_kicked_watchdog_is_skipped_over():
+    kicker = board(CAUSE, KICKER)
+    kicker.run(1000)
+    start = time.process_time()
+    kicker.run(10**9)
+    assert time.process_time() - start < 0.5
+    assert kicker.memory[0x2000] == 0x02
+    assert kicker.idle
 
 
 def test_watchdog_password():
