@@ -40,8 +40,9 @@ from deepmasque.portrait.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 
 NOWHERE = 0xFFFF
 ONE = 1 << 18  # alpha 1 in exact mode
-ENOUGH = 1 << 20
+ENOUGH = 1 << 17
 STATE_TOP = 255 * 16  # alpha 1 in windowed mode
+BLOCK = 64  # rows that the board searches on one side before the other
 STILL, ROUNDS, SETTLED = 2, 8, 4
 
 
@@ -102,57 +103,42 @@ def graph(features: NDArray[np.int8], trimap: NDArray[np.uint8], mode: str = "au
         mode = "exact" if len(unknown) <= EXACT_LIMIT else "windowed"
     count = NEIGHBOURS if mode == "exact" else WINDOWED_NEIGHBOURS
     wide = features.astype(np.int64)
-    neighbours, distances = _find_nearest(wide, unknown, count)
-    anchors = _find_anchors(wide, unknown, trimap != UNKNOWN)
-    return Graph(mode, unknown, neighbours, _affinities(distances), anchors)
+    known = trimap != UNKNOWN
+    neighbours, distances = _search_all(wide, unknown, 2, np.ones_like(known), count)
+    anchors, _ = _search_all(wide, unknown, 1, known, 1)
+    return Graph(mode, unknown, neighbours, _affinities(distances), anchors[:, 0])
 
 
 @njit(cache=True)
-def _distance(features, i, j):
-    colour = abs(features[i, 0] - features[j, 0]) + abs(features[i, 1] - features[j, 1])
-    return COLOUR_DISTANCE * colour + abs(i - j)
+def _search(features, i, first, eligible, neighbours, distances):
+    """Fill in the nearest eligible pixels of i from `first` rows away on, in the board's order."""
+    length, count = len(features), len(distances)
+    for start in range(first, length, BLOCK):
+        if start >= distances[-1]:
+            return
+        for side in (-1, 1):
+            for rows in range(start, start + BLOCK):
+                j = i + side * rows
+                if not 0 <= j < length or not eligible[j]:
+                    continue
+                colour = abs(features[i, 0] - features[j, 0]) + abs(features[i, 1] - features[j, 1])
+                distance = COLOUR_DISTANCE * colour + rows
+                if distance < distances[-1]:
+                    place = count - 1
+                    while place > 0 and distances[place - 1] > distance:
+                        distances[place] = distances[place - 1]
+                        neighbours[place] = neighbours[place - 1]
+                        place -= 1
+                    distances[place], neighbours[place] = distance, j
 
 
 @njit(cache=True)
-def _find_nearest(features, unknown, count):
-    """Search outwards, the upper pixel first, so that equals rank as on the board."""
-    length = len(features)
+def _search_all(features, unknown, first, eligible, count):
     neighbours = np.zeros((len(unknown), count), np.int64)
     distances = np.full((len(unknown), count), NOWHERE)
     for k in range(len(unknown)):
-        i = unknown[k]
-        for rows in range(2, length):
-            if rows >= distances[k, -1]:
-                break
-            for j in (i - rows, i + rows):
-                if not 0 <= j < length:
-                    continue
-                distance = _distance(features, i, j)
-                if distance < distances[k, -1]:
-                    place = count - 1
-                    while place > 0 and distances[k, place - 1] > distance:
-                        distances[k, place] = distances[k, place - 1]
-                        neighbours[k, place] = neighbours[k, place - 1]
-                        place -= 1
-                    distances[k, place], neighbours[k, place] = distance, j
+        _search(features, unknown[k], first, eligible, neighbours[k], distances[k])
     return neighbours, distances
-
-
-@njit(cache=True)
-def _find_anchors(features, unknown, known):
-    length = len(features)
-    anchors = np.zeros(len(unknown), np.int64)
-    for k in range(len(unknown)):
-        i, best = unknown[k], NOWHERE
-        for rows in range(1, length):
-            if rows >= best:
-                break
-            for j in (i - rows, i + rows):
-                if 0 <= j < length and known[j]:
-                    distance = _distance(features, i, j)
-                    if distance < best:
-                        best, anchors[k] = distance, j
-    return anchors
 
 
 def _affinities(distances: NDArray[np.int64]) -> NDArray[np.int64]:

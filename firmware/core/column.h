@@ -74,7 +74,8 @@ static inline uint8_t code_of(uint16_t position)
 
 static inline bool is_unknown(uint16_t position)
 {
-    return code_of(position) & 1;
+    static const uint8_t low_bit[] = {1, 4, 16, 64};
+    return column.codes[position >> 2] & low_bit[position & 3];
 }
 
 // The alpha of every pixel into column.alpha. `running` is asked now and then, with the unknown

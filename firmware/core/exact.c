@@ -1,11 +1,11 @@
 // Exact mode: every unknown pixel is tied to its NEIGHBOURS nearest ones and to the adjacent two;
 // the ties count in both directions. The symmetric system is solved by conjugate gradients with the
 // diagonal as preconditioner (Saad, Iterative Methods for Sparse Linear Systems, 2003, 9.2).
-#include "arithmetic.h"
 #include "column.h"
 #include "graph.h"
+#include "kernels.h"
 
-#define ENOUGH 0x100000L  // residual energy at which alpha is within a level of 255
+#define ENOUGH 0x20000L  // residual energy at which alpha is within a level of 255
 
 static uint16_t find_unknowns(void)
 {

@@ -1,86 +1,89 @@
 #include "graph.h"
 
-#include "arithmetic.h"
 #include "column.h"
+#include "kernels.h"
 
 _Static_assert(COLOUR_DISTANCE == 32, "colours are weighted by a shift");
 
-static inline uint16_t colour_distance(const int8_t *a, const int8_t *b)
+#define BLOCK 64  // rows searched on one side before the other
+
+struct search {
+    const int8_t *self;
+    struct found *nearest;
+    struct found *last;
+    uint16_t position;
+    bool known_only;
+};
+
+static void insert(struct found *nearest, struct found *last, uint16_t distance, uint16_t position)
 {
-    int16_t first = a[0] - b[0];
-    int16_t second = a[1] - b[1];
-    if (first < 0)
-        first = -first;
-    if (second < 0)
-        second = -second;
-    return (uint16_t)(first + second) << 5;
+    for (; last > nearest && last[-1].distance > distance; last--)
+        *last = last[-1];
+    last->distance = distance;
+    last->position = position;
 }
 
-static void insert(struct found *nearest, uint8_t count, uint16_t distance, uint16_t position)
+// Searches a block of `count` pixels on one side, from `rows` away outwards. Most pixels are passed
+// over because one feature alone differs too much.
+static void search_block(const struct search *search, bool up, uint16_t rows, uint16_t count)
 {
-    struct found *place = nearest + count - 1;
-    for (; place > nearest && place[-1].distance > distance; place--)
-        *place = place[-1];
-    place->distance = distance;
-    place->position = position;
+    const int8_t *self = search->self;
+    const int8_t *pixel = up ? self - 2 * rows : self + 2 * rows;
+    const int8_t *end = up ? pixel - 2 * count : pixel + 2 * count;
+    int16_t stride = up ? -2 : 2;
+    uint16_t worst = search->last->distance;
+    while (rows < worst) {
+        uint16_t reach = (worst - 1 - rows) >> 5;
+        uint8_t span = reach > 127 ? 255 : 2 * reach;
+        uint16_t distance;
+        do {
+            pixel = pass_over(pixel, end, stride, self[0] - reach, self[1] - reach, span);
+            if (pixel == end)
+                return;
+            rows = (uint16_t)(up ? self - pixel : pixel - self) >> 1;
+            distance = absolute(self[0] - pixel[0]) + absolute(self[1] - pixel[1]);
+            distance = (distance << 5) + rows;
+            pixel += stride;
+        } while (distance >= worst && rows < worst);
+        if (distance < worst) {
+            uint16_t position = up ? search->position - rows : search->position + rows;
+            if (!(search->known_only && is_unknown(position)))
+                insert(search->nearest, search->last, distance, position);
+            worst = search->last->distance;
+        }
+    }
+}
+
+// A pixel is never nearer than its rows are, so the search ends early.
+static void search_from(uint16_t rows, const struct search *search)
+{
+    uint16_t above = search->position;
+    uint16_t below = column.length - 1 - above;
+    uint16_t worst;
+    for (; rows < (worst = search->last->distance) && (rows <= above || rows <= below);
+         rows += BLOCK) {
+        uint16_t count = worst - rows < BLOCK ? worst - rows : BLOCK;
+        if (rows <= above)
+            search_block(search, true, rows, count <= above - rows ? count : above - rows + 1);
+        if (rows <= below)
+            search_block(search, false, rows, count <= below - rows ? count : below - rows + 1);
+    }
 }
 
 void find_nearest(uint16_t position, struct found *nearest, uint8_t count)
 {
-    const int8_t *self = column.features[position];
-    const int8_t *above = self - 2;
-    const int8_t *below = self + 2;
-    uint16_t rows_above = position;
-    uint16_t rows_below = column.length - 1 - position;
-    uint16_t *worst = &nearest[count - 1].distance;
-
+    struct search search = {column.features[position], nearest, nearest + count - 1, position, false};
     for (uint8_t i = 0; i < count; i++)
         nearest[i].distance = NOWHERE;
-    // A pixel is never nearer than its rows are, so the search ends early.
-    for (uint16_t rows = 2; rows < *worst; rows++) {
-        if (rows > rows_above && rows > rows_below)
-            return;
-        if (rows <= rows_above) {
-            above -= 2;
-            uint16_t distance = colour_distance(self, above) + rows;
-            if (distance < *worst)
-                insert(nearest, count, distance, position - rows);
-        }
-        if (rows <= rows_below) {
-            below += 2;
-            uint16_t distance = colour_distance(self, below) + rows;
-            if (distance < *worst)
-                insert(nearest, count, distance, position + rows);
-        }
-    }
+    search_from(2, &search);
 }
 
 uint16_t find_anchor(uint16_t position)
 {
-    const int8_t *self = column.features[position];
-    uint16_t anchor = position;
-    uint16_t best = NOWHERE;
-    for (uint16_t rows = 1; rows < best; rows++) {
-        bool above = rows <= position;
-        bool below = rows < column.length - position;
-        if (!above && !below)
-            break;
-        if (above && !is_unknown(position - rows)) {
-            uint16_t distance = colour_distance(self, column.features[position - rows]) + rows;
-            if (distance < best) {
-                best = distance;
-                anchor = position - rows;
-            }
-        }
-        if (below && !is_unknown(position + rows)) {
-            uint16_t distance = colour_distance(self, column.features[position + rows]) + rows;
-            if (distance < best) {
-                best = distance;
-                anchor = position + rows;
-            }
-        }
-    }
-    return anchor;
+    struct found anchor = {NOWHERE, position};
+    struct search search = {column.features[position], &anchor, &anchor, position, true};
+    search_from(1, &search);
+    return anchor.position;
 }
 
 uint16_t slope_of(uint32_t sum, uint16_t count)

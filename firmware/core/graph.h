@@ -13,7 +13,8 @@ struct found {
 };
 
 // The `count` pixels nearest to `position`, nearest first, adjacent ones left out; a place that
-// remains empty has distance NOWHERE. The nearer row goes first among equals, then the upper one.
+// remains empty has distance NOWHERE. Among equals that goes first which is found first: the search
+// goes outwards by blocks of 64 rows, above before below.
 void find_nearest(uint16_t position, struct found *nearest, uint8_t count);
 
 // The known pixel nearest to `position`; there has to be one.

@@ -3,9 +3,9 @@
 // known pixel. The ties count in one direction only, so a row of the system is found from the
 // features alone, each time anew. Block Gauss-Seidel: WINDOW unknown pixels at a time are solved
 // with all others held, down the column and up again; the anchors make that contract.
-#include "arithmetic.h"
 #include "column.h"
 #include "graph.h"
+#include "kernels.h"
 
 #define STILL 2  // steps of the state below which a sweep has changed nothing
 #define ROUNDS 8  // Gauss-Seidel rounds within a window

@@ -1,0 +1,91 @@
+// Registers of the MSP430FR2433 that the firmware uses, named as in the family user's guide
+// (SLAU445); addresses from the data sheet (SLASE59).
+#ifndef REGISTERS_H
+#define REGISTERS_H
+
+#include <stdint.h>
+
+#define REGISTER(address) (*(volatile uint16_t *)(address))
+#define REGISTER_BYTE(address) (*(volatile uint8_t *)(address))
+
+#define PMMCTL0 REGISTER(0x0120)
+#define PMMPW 0xA500
+#define PMMSWBOR 0x0004
+#define PM5CTL0 REGISTER(0x0130)
+#define LOCKLPM5 0x0001
+#define SYSCFG2 REGISTER(0x0164)
+#define ADCPCTL3 0x0008
+
+#define CSCTL0 REGISTER(0x0180)
+#define CSCTL1 REGISTER(0x0182)
+#define DCORSEL_MASK 0x000E
+#define DCORSEL_16_MHZ 0x000A
+#define CSCTL2 REGISTER(0x0184)
+#define CSCTL3 REGISTER(0x0186)
+#define SELREF_REFO 0x0010
+#define CSCTL4 REGISTER(0x0188)
+#define SELA_REFO 0x0100
+#define CSCTL7 REGISTER(0x018E)
+#define FLLUNLOCK 0x0300
+#define SCG0 0x0040
+
+#define FRCTL0 REGISTER(0x01A0)
+#define FRCTLPW 0xA500
+#define NWAITS_1 0x0010
+
+#define WDTCTL REGISTER(0x01CC)
+#define WDTPW 0x5A00
+#define WDTSSEL_ACLK 0x0020
+#define WDTCNTCL 0x0008
+#define WDTIS_32768 0x0004
+
+#define P1OUT REGISTER_BYTE(0x0202)
+#define P1DIR REGISTER_BYTE(0x0204)
+#define P1SEL0 REGISTER_BYTE(0x020A)
+
+#define TA0CTL REGISTER(0x0380)
+#define TASSEL_SMCLK 0x0200
+#define MC_CONTINUOUS 0x0020
+#define TACLR 0x0004
+#define TAIE 0x0002
+#define TA0R REGISTER(0x0390)
+
+#define MPY REGISTER(0x04C0)
+#define OP2 REGISTER(0x04C8)
+#define MACS32L REGISTER(0x04DC)
+#define MACS32H REGISTER(0x04DE)
+#define OP2L REGISTER(0x04E0)
+#define OP2H REGISTER(0x04E2)
+#define RES0 REGISTER(0x04E4)
+#define RES1 REGISTER(0x04E6)
+#define RES2 REGISTER(0x04E8)
+#define RES3 REGISTER(0x04EA)
+
+#define UCA0CTLW0 REGISTER(0x0500)
+#define UCSSEL_SMCLK 0x0080
+#define UCSWRST 0x0001
+#define UCA0BRW REGISTER(0x0506)
+#define UCA0MCTLW REGISTER(0x0508)
+#define UCA0STATW REGISTER(0x050A)
+#define UCBUSY 0x0001
+#define UCA0TXBUF REGISTER(0x050E)
+#define UCA0IE REGISTER(0x051A)
+#define UCRXIE 0x0001
+#define UCA0IFG REGISTER(0x051C)
+#define UCTXIFG 0x0002
+
+#define ADCCTL0 REGISTER(0x0700)
+#define ADCSHT_16 0x0200
+#define ADCON 0x0010
+#define ADCENC 0x0002
+#define ADCSC 0x0001
+#define ADCCTL1 REGISTER(0x0702)
+#define ADCSHP 0x0200
+#define ADCBUSY 0x0001
+#define ADCCTL2 REGISTER(0x0704)
+#define ADCRES_10_BIT 0x0010
+#define ADCMCTL0 REGISTER(0x070A)
+#define ADCINCH_3 0x0003
+#define ADCMEM0 REGISTER(0x0712)
+
+#endif
