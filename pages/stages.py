@@ -11,6 +11,7 @@ from uuid import uuid4
 
 import plotly.graph_objects as go
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 import deepmasque
 from deepmasque.evaluation.metrics import mad
@@ -44,6 +45,7 @@ MOST_PIXELS = 1_000_000
 SPACES = {"rgb": "RGB", "hsv": "HSV", "lab": "Lab"}
 LINES = {"rgb": "#f5a623", "hsv": "#f3ede4", "lab": "#54a8ff"}
 RINGS = ("Like colour, near", "Like colour, anywhere")
+NOTHING_UNKNOWN = "The trimap decided every pixel of this photo, so there is nothing to solve."
 KNN = "KNN matting"
 
 
@@ -224,7 +226,7 @@ def neighbour_picture(trace: Trace, name: str) -> None:
     solution = trace.spaces["rgb"].solution
     telling = telling_pixels(solution)
     if not telling:
-        caption("The trimap decided every pixel of this photo, so there is nothing to solve.")
+        caption(NOTHING_UNKNOWN)
         return
     state = key(trace, "neighbours")
     pointed = (st.session_state.get(state) or {}).get("pixel")
@@ -270,34 +272,42 @@ def lossless(identity: str, _matte: deepmasque.Matte) -> tuple[str, str]:
 
 def convergence(trace: Trace, name: str) -> None:
     """Plot the residuals of each colour space as soon as it is solved."""
+    if not (trace.matte.trimap == UNKNOWN).any():
+        caption(NOTHING_UNKNOWN)
+        return
     place, below = st.empty(), st.empty()
-    done = {}
     for features, space in SPACES.items():
         if features not in trace.spaces:
+            plot(place, trace)
             below.html(f'<p class="dm-help dm-caption">Solving in {space} …</p>')
-        done[features] = trace.solved(features)
-        if set(trace.spaces) == set(done):
-            place.plotly_chart(
-                residual_chart(done),
-                theme=None,
-                config={"displayModeBar": False},
-                key=f"residuals-{len(done)}",
-            )
+            trace.solved(features)
+    plot(place, trace)
     with below.container():
         caption("How far the system is from solved after each step of conjugate gradients.")
 
 
-def residual_chart(done: dict[str, Solved]) -> go.Figure:
+def plot(place: DeltaGenerator, trace: Trace) -> None:
+    """Put the chart of what has been solved so far into its place."""
+    place.plotly_chart(
+        residual_chart(trace.spaces),
+        theme=None,
+        config={"displayModeBar": False},
+        key=f"residuals-{len(trace.spaces)}",
+    )
+
+
+def residual_chart(spaces: dict[str, Solved]) -> go.Figure:
     """Residual over steps, one line for each colour space, and the tolerance."""
     figure = go.Figure()
-    for features, solved in done.items():
-        solution, time = solved.solution, seconds(solved.stage.seconds)
-        figure.add_scatter(
-            y=solution.residuals,
-            name=f"<b>{SPACES[features]}</b>  {solution.iterations} steps, {time}",
-            line={"color": LINES[features], "width": 2.5},
-            hovertemplate="step %{x}: %{y:.1e}",
-        )
+    for features, space in SPACES.items():
+        if features in spaces:
+            solution, time = spaces[features].solution, seconds(spaces[features].stage.seconds)
+            figure.add_scatter(
+                y=solution.residuals,
+                name=f"<b>{space}</b>  {solution.iterations} steps, {time}",
+                line={"color": LINES[features], "width": 2.5},
+                hovertemplate="step %{x}: %{y:.1e}",
+            )
     figure.add_hline(TOLERANCE, line={"color": "#9b9083", "width": 1.5, "dash": "dash"})
     figure.add_annotation(
         text=f"tolerance 10<sup>{math.log10(TOLERANCE):.0f}</sup>",
