@@ -12,7 +12,6 @@ from serial.tools import list_ports
 from deepmasque.errors import LaunchPadError
 from deepmasque.launchpad.constants import BAUD, ERROR, ERROR_MEANINGS, REPLY
 from deepmasque.launchpad.protocol import Decoder, Frame, encode
-from deepmasque.launchpad.virtual_board import open_virtual
 
 VIRTUAL = "virtual://"
 RESEND_SECONDS = 0.2
@@ -57,10 +56,12 @@ def ports() -> list[Port]:
 def open_port(url: str) -> serial.SerialBase:
     """Open what `connect` was given; LaunchPadError with the reason if that fails."""
     if url == VIRTUAL:
+        from deepmasque.launchpad.virtual_board import open_virtual  # compiles for seconds, once
+
         return open_virtual()
-    if "://" in url and not url.startswith("socket://"):
+    if not url or ("://" in url and not url.startswith("socket://")):
         raise LaunchPadError(
-            f"{url} is no board: name a serial port, socket://host:port or {VIRTUAL}."
+            f"“{url}” is no board: name a serial port, socket://host:port or {VIRTUAL}."
         )
     try:
         return serial.serial_for_url(
