@@ -14,6 +14,8 @@ from deepmasque.portrait.trimap import BACKGROUND, FOREGROUND, UNKNOWN, checked
 
 WIDTH_LIMIT = 4 * PIXELS
 """Most columns of a photo; a panorama that is wider has to be cropped first."""
+ROUNDING = 1e-6
+"""Features that differ by less, of about 0..1, are equal."""
 OUTLIERS = 0.002
 """Share of the feature values that are clipped, so that a few odd pixels do not crowd the rest."""
 
@@ -117,9 +119,11 @@ def principal_features(values: NDArray) -> tuple[NDArray[np.int8], tuple[float, 
     axes = axes[:, :-3:-1]
     axes *= np.sign(axes[np.abs(axes).argmax(axis=0), range(2)])  # LAPACK leaves the sign open
     projected = flat @ axes
-    reach = np.quantile(np.abs(projected), 1 - OUTLIERS) or np.abs(projected).max() or 1.0
+    reach = np.quantile(np.abs(projected), 1 - OUTLIERS) or np.abs(projected).max()
+    if reach < ROUNDING:
+        return np.zeros((*values.shape[:-1], 2), np.int8), (0.0, 0.0)
     quantised = np.rint(projected * (FEATURE_LIMIT / reach)).clip(-FEATURE_LIMIT, FEATURE_LIMIT)
-    shares = variances[:-3:-1].clip(0) / (variances.clip(0).sum() or 1.0)
+    shares = variances[:-3:-1].clip(0) / variances.clip(0).sum()
     return quantised.astype(np.int8).reshape(*values.shape[:-1], 2), tuple(map(float, shares))
 
 
