@@ -1,4 +1,4 @@
-"""The deepmasque command: i for one photo, p for a folder."""
+"""The deepmasque command: i for one photo, p for a folder, launchpad for a board."""
 
 import sys
 from collections import Counter
@@ -7,16 +7,23 @@ from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+import deepmasque
 from deepmasque.batch import Options, background_from, plan, reason, render, run
 from deepmasque.errors import DeepMasqueError
-from deepmasque.image import write_atomic
+from deepmasque.image import encode_png, write_atomic
 from deepmasque.portrait.knn_matting import FEATURES
+
+if TYPE_CHECKING:
+    from deepmasque.launchpad import Assembly, Board
+
+KEEP_EVERY = 20
+"""Columns of a LaunchPad between two times that what it has solved is written to the disk."""
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -146,6 +153,69 @@ def folder(
             raise typer.Exit(1)
 
 
+@app.command("launchpad")
+def launchpad(
+    photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="A photo.")],
+    port: Annotated[
+        str,
+        typer.Option(
+            metavar="PORT",
+            help="Where the board is: a serial port like /dev/ttyACM0 or COM3, socket://host:port,"
+            " or virtual:// for one that this computer executes.",
+        ),
+    ] = "virtual://",
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OUT",
+            show_default=False,
+            help="A .png file for the alpha, 800 pixels high. Without it PHOTO_launchpad.png"
+            " beside PHOTO.",
+        ),
+    ] = None,
+    trimap: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Your own trimap: black background, white person, grey unknown."
+        ),
+    ] = None,
+    mode: Annotated[
+        Literal["auto", "exact", "windowed"],
+        typer.Option(help="How a column is solved; auto is exact where it fits into the board."),
+    ] = "auto",
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+) -> None:
+    """Solve the matting of a photo on a LaunchPad with 4 KB of RAM, column by column.
+
+    Interrupted and started again, it goes on where it stopped.
+    """
+    with _one_sentence():
+        from deepmasque.launchpad import Assembly, columns, connect
+
+        target = out or photo.with_name(f"{photo.stem}_launchpad.png")
+        if target.suffix.lower() != ".png":
+            raise DeepMasqueError(f"{target} cannot be written: the alpha is a .png file.")
+        _check_free(target, str(photo), overwrite)
+        start = perf_counter()
+        with connect(port) as board:
+            with console.status("Reading …"):
+                matte = deepmasque.matte(photo, trimap=trimap)
+                cut = columns(matte.image, matte.trimap)
+            kept = target.with_name(f".{target.name}.columns")
+            assembly = Assembly.resumed(kept, cut, mode)
+            _solve_columns(assembly, board, kept, quiet)
+        write_atomic(target, encode_png(assembly.alpha))
+        kept.unlink(missing_ok=True)
+        if not quiet:
+            for note in (*matte.notes, *assembly.notes):
+                console.print(note)
+            console.print(
+                f"{target}: {len(cut)} columns, {assembly.ram_bytes} bytes of RAM,"
+                f" {perf_counter() - start:.1f} s"
+            )
+
+
 @app.callback(invoke_without_command=True)
 def _root(
     show_version: Annotated[
@@ -222,6 +292,26 @@ def _progress(disable: bool) -> Progress:
         disable=disable,
         transient=True,
     )
+
+
+def _solve_columns(assembly: "Assembly", board: "Board", kept: Path, quiet: bool) -> None:
+    """Solve the columns that are open, and keep in a file what was solved if that is stopped."""
+    total = len(assembly.columns)
+    with _progress(disable=quiet) as progress:
+        task = progress.add_task("", total=total, completed=total - len(assembly.open))
+        try:
+            for column in assembly.solve(board):
+                progress.update(task, advance=1, description=f"column {column.index}")
+                if column.index % KEEP_EVERY == 0:
+                    assembly.save(kept)
+        except BaseException as error:
+            assembly.save(kept)
+            if isinstance(error, KeyboardInterrupt):
+                done = total - len(assembly.open)
+                raise DeepMasqueError(
+                    f"Stopped after {done} of {total} columns: the same command goes on there."
+                ) from error
+            raise
 
 
 def _summary(tally: Counter, others: int, seconds: float) -> str:

@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 from deepmasque import samples
 from deepmasque.cli import app
 from deepmasque.image import encode_jpeg, encode_png, read_image, read_trimap
+from deepmasque.launchpad import Board, columns
+from deepmasque.launchpad.twin import solve_column
 
 
 @pytest.fixture
@@ -194,6 +196,59 @@ class TestFolder:
         assert refused(call("p", tmp_path / "absent", tmp_path / "out"), "is not a folder")
 
 
+class TestLaunchPad:
+    @pytest.fixture
+    def strip(self, tmp_path):
+        """A photo of 24 columns with its trimap."""
+        y, x = np.mgrid[:800, :24]
+        image = np.stack([y // 4, 200 - y // 8 + 0 * x, 5 * x], axis=-1).astype(np.uint8)
+        trimap = np.where(y < 380, 0, np.where(y < 420, 128, 255)).astype(np.uint8)
+        (tmp_path / "photo.png").write_bytes(encode_png(image))
+        (tmp_path / "trimap.png").write_bytes(encode_png(trimap))
+        return tmp_path / "photo.png", tmp_path / "trimap.png"
+
+    def test_whole_portrait(self, strip):
+        photo, trimap = strip
+        result = call("launchpad", photo, "--trimap", trimap)
+        assert result.exit_code == 0, result.stderr
+        target = photo.with_name("photo_launchpad.png")
+        alpha, given = read_trimap(target), read_trimap(trimap)
+        cut = columns(read_image(photo), given)
+        expected = [solve_column(column.features, column.trimap).alpha for column in cut]
+        assert np.array_equal(alpha, np.transpose(expected))
+        assert "24 columns" in result.stderr and "bytes of RAM" in result.stderr
+        assert {path.name for path in photo.parent.iterdir()} == {
+            "photo.png",
+            "trimap.png",
+            "photo_launchpad.png",
+        }
+        assert refused(call("launchpad", photo, "--trimap", trimap), "--overwrite replaces it")
+
+    def test_it_goes_on_where_it_was_stopped(self, strip, monkeypatch):
+        photo, trimap = strip
+        solve, asked = Board.solve_column, []
+
+        def counted(board, *arguments, **options):
+            asked.append(None)
+            if len(asked) == 15:
+                raise KeyboardInterrupt
+            return solve(board, *arguments, **options)
+
+        monkeypatch.setattr(Board, "solve_column", counted)
+        out = photo.with_name("alpha.png")
+        arguments = ("launchpad", photo, "--trimap", trimap, "--out", out)
+        assert refused(call(*arguments), "Stopped after 14 of 24 columns: the same command")
+        assert not out.exists()
+        assert call(*arguments).exit_code == 0
+        assert len(asked) == 15 + 10 and read_trimap(out).shape == (800, 24)
+
+    def test_no_board(self, photo):
+        assert refused(call("launchpad", photo, "--port", "/dev/ttyABSENT"), "There is no port")
+
+    def test_bad_target(self, photo):
+        assert refused(call("launchpad", photo, "--out", "a.jpg"), "the alpha is a .png file")
+
+
 class TestProcess:
     """The command as a process of its own, as a shell runs it."""
 
@@ -221,7 +276,7 @@ class TestProcess:
             "import sys; sys.argv = ['deepmasque', '--help']; from deepmasque.cli import app\n"
             "try: app()\n"
             "finally: print(sorted({'torch', 'mediapipe', 'openvino', 'pymatting',"
-            " 'streamlit'} & set(sys.modules)))"
+            " 'serial', 'streamlit'} & set(sys.modules)))"
         )
         result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         assert "Cut people out of photos" in result.stdout

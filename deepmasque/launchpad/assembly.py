@@ -42,6 +42,14 @@ class Assembly:
         """Indices of the columns that are still to be solved."""
         return np.flatnonzero(self.state == OPEN)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences for the user on what did not go as wished."""
+        stuck = np.count_nonzero(self.state == NOTHING_KNOWN)
+        if not stuck:
+            return ()
+        return (f"{stuck} columns have no known pixel to solve from and stay as in the trimap.",)
+
     def solve(self, board: Board, on_progress: OnProgress | None = None) -> Iterator[Column]:
         """Solve the open columns from left to right and hand out each as it is done.
 
