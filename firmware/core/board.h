@@ -3,6 +3,6 @@
 #define BOARD_H
 
 void board_start(void);  // says HELLO
-void board_serve(void);  // answers what has come, solves what is asked; returns when nothing is left
+void board_serve(void);  // answers what has come, solves what is asked; returns once idle
 
 #endif

@@ -72,7 +72,8 @@ static void search_from(uint16_t rows, const struct search *search)
 
 void find_nearest(uint16_t position, struct found *nearest, uint8_t count)
 {
-    struct search search = {column.features[position], nearest, nearest + count - 1, position, false};
+    struct found *last = nearest + count - 1;
+    struct search search = {column.features[position], nearest, last, position, false};
     for (uint8_t i = 0; i < count; i++)
         nearest[i].distance = NOWHERE;
     search_from(2, &search);

@@ -1,6 +1,6 @@
 // Which pixels resemble which. The distance of pixels i and j is
 //     COLOUR_DISTANCE · (|f0(i) − f0(j)| + |f1(i) − f1(j)|) + |i − j|,
-// and their affinity falls with it linearly from LINK to 1 at twice the mean distance of the column.
+// and their affinity falls with it linearly from LINK to 1 at twice the column's mean distance.
 #ifndef GRAPH_H
 #define GRAPH_H
 

@@ -1,4 +1,4 @@
-// Windowed mode, for columns whose system does not fit the SRAM: every unknown pixel is the weighted
+// Windowed mode, for columns whose system does not fit the SRAM: an unknown pixel is the weighted
 // mean of its WINDOWED_NEIGHBOURS nearest ones, of the adjacent two, and of its anchor, the nearest
 // known pixel. The ties count in one direction only, so a row of the system is found from the
 // features alone, each time anew. Block Gauss-Seidel: WINDOW unknown pixels at a time are solved

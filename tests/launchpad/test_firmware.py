@@ -37,6 +37,7 @@ sys.path.insert(0, str(FIRMWARE))
 
 import gate  # noqa: E402
 import generate  # noqa: E402
+import memory_map  # noqa: E402
 
 U = 128
 
@@ -110,6 +111,17 @@ def test_generated_constants_are_current():
     protocol = generate.read_protocol()
     assert generate.HEADER.read_text(encoding="utf-8") == generate.c_header(protocol)
     assert generate.MODULE.read_text(encoding="utf-8") == generate.python_module(protocol)
+    (tables,) = generate.TABLES.findall(generate.README.read_text(encoding="utf-8"))
+    assert tables == generate.readme_tables(protocol)
+
+
+def test_picture_shows_the_real_map():
+    text = memory_map.MAP.read_text(encoding="utf-8")
+    assert memory_map.PICTURE.read_text(encoding="utf-8") == memory_map.svg(text)
+    used = {title: sum(size for _, size in parts) for title, _, parts in memory_map.rows(text)}
+    with Board(open_virtual(VirtualBoard()), "virtual") as board:
+        static = board.stats().static_bytes
+    assert [used[title] for title in used if title.startswith("SRAM")] == [static] * 3
 
 
 @pytest.fixture(scope="module")
