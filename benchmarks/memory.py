@@ -1,0 +1,90 @@
+"""Memory of the matting step alone, beside what the board needs: writes benchmarks/memory.json.
+
+    python benchmarks/memory.py
+
+Each solver gets the same photo and trimap in a process of its own. What counts is by how much the
+most memory the process ever held exceeds what it held just before: imports, photo, compiled code
+and a first run on a small photo are not counted. The dashboard's page Hardware reads the file.
+"""
+
+import datetime
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from deepmasque import matte, samples
+from deepmasque.launchpad import columns
+from deepmasque.portrait.knn_matting import knn_matting
+
+RESULT = Path(__file__).with_suffix(".json")
+SOLVERS = {"ours": "DeepMasque, desktop", "pymatting": "PyMatting KNN, desktop"}
+PUBLISHED = [
+    {
+        "name": "Deep Image Matting, GPU",
+        "bytes": 2_680_000_000,
+        "measured": False,
+        "source": "2680 to over 4000 MB reported for a 2080 Ti,"
+        " github.com/poppinace/indexnet_matting/issues/8",
+    }
+]
+
+
+def main() -> None:
+    """Measure every solver and write the file."""
+    if len(sys.argv) > 1:
+        print(growth(sys.argv[1]))
+        return
+    today = datetime.datetime.now(datetime.UTC).date().isoformat()
+    rows = list(PUBLISHED)
+    for solver, name in sorted(SOLVERS.items(), reverse=True):
+        command = [sys.executable, __file__, solver]
+        result = subprocess.run(command, capture_output=True, text=True, check=True)
+        height, width = photo()[1].shape
+        source = f"measured on {width} × {height} pixels, {processor()}, {today}"
+        rows.append({"name": name, "bytes": int(result.stdout), "measured": True, "source": source})
+    RESULT.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
+    print(RESULT.read_text())
+
+
+def photo() -> tuple[np.ndarray, np.ndarray]:
+    """The second sample and its trimap at the 800 rows of a board's columns."""
+    solved = matte(samples.portraits()[1].path)
+    cut = columns(solved.image, solved.trimap)
+    return cut.image, cut.trimap
+
+
+def growth(solver: str) -> int:
+    """Bytes by which the process grows to solve."""
+    if solver == "ours":
+        solve = knn_matting
+    else:
+        from pymatting import estimate_alpha_knn
+
+        def solve(image: np.ndarray, trimap: np.ndarray) -> np.ndarray:
+            return estimate_alpha_knn(image / 255.0, trimap / 255.0)
+
+    image, trimap = photo()
+    solve(np.ascontiguousarray(image[::8, ::8]), np.ascontiguousarray(trimap[::8, ::8]))
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is now what is resident
+    before = held("VmHWM")
+    solve(image, trimap)
+    return held("VmHWM") - before
+
+
+def held(field: str) -> int:
+    """Bytes that a field of the process's status names (Linux)."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(field))
+
+
+def processor() -> str:
+    """The name of the CPU (Linux)."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
+
+
+if __name__ == "__main__":
+    main()
