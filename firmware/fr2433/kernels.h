@@ -8,7 +8,7 @@
 // clang would shift by 15, bit by bit.
 static inline uint16_t absolute(int16_t value)
 {
-    __asm__("tst %0\n\tjge 1f\n\tinv %0\n\tinc %0\n1:" : "+r"(value));
+    __asm__("tst %0\n\tjge 1f\n\tinv %0\n\tinc %0\n1:" : "+r"(value) : : "cc");
     return value;
 }
 
@@ -33,7 +33,7 @@ static inline const int8_t *pass_over(const int8_t *pixel, const int8_t *end, in
             : [pixel] "+r"(pixel), [value] "=&r"(value)
             : [end] "r"(end), [stride] "r"(stride), [first] "r"(first), [second] "r"(second),
               [span] "r"(span)
-            : "memory");
+            : "memory", "cc");
     return pixel;
 }
 
