@@ -39,6 +39,8 @@ from deepmasque.launchpad.link import Link, NoReplyError, RefusedError, open_por
 from deepmasque.launchpad.protocol import Frame
 from deepmasque.portrait.trimap import BACKGROUND, FOREGROUND
 
+SRAM_BYTES = 4096
+"""All the memory of an MSP430FR2433 that a program may write to while it runs."""
 SILENCE_SECONDS = 2 * PROGRESS_SECONDS
 """A solving board that says nothing for so long is asked again."""
 SOLVE_SECONDS = 120.0

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.io import wavfile
 
 from deepmasque.errors import LaunchPadError
-from deepmasque.launchpad.signals import read_recording, signal_column
+from deepmasque.launchpad.signals import read_recording, sample_sound, signal_column
 from deepmasque.launchpad.twin import solve_column
 
 
@@ -31,14 +31,14 @@ def wav(samples, rate=8000):
 )
 def test_every_depth_gives_the_same_samples(dtype, scale, offset):
     samples = word()
-    read = read_recording(wav((samples * scale + offset).astype(dtype)))
-    assert read.dtype == np.float32
+    read, rate = read_recording(wav((samples * scale + offset).astype(dtype)))
+    assert read.dtype == np.float32 and rate == 8000
     assert np.abs(read - samples).max() < (0.02 if dtype == np.uint8 else 1e-4)
 
 
 def test_channels_are_averaged():
     left = word().astype(np.float32)
-    read = read_recording(wav(np.stack([left, np.zeros_like(left)], axis=1)))
+    read, _ = read_recording(wav(np.stack([left, np.zeros_like(left)], axis=1)))
     assert np.allclose(read, left / 2, atol=1e-6)
 
 
@@ -49,6 +49,12 @@ def test_the_sound_is_foreground_and_the_silence_background(rate):
     assert set(np.unique(column.trimap)) == {0, 128, 255}
     assert (column.trimap[380:420] == 255).all()
     assert (column.trimap[:150] == 0).all() and (column.trimap[-150:] == 0).all()
+
+
+def test_the_sample_sound_has_two_tones():
+    column = signal_column(sample_sound()[0])
+    starts = np.flatnonzero(np.diff((column.trimap == 255).astype(int)) == 1)
+    assert len(starts) == 2
 
 
 def test_the_board_puts_the_edge_of_the_sound_between():
@@ -71,7 +77,7 @@ def test_a_recording_without_silence_or_sound(samples):
 @pytest.mark.parametrize("data", [b"", b"RIFF", b"ID3\x04 an MP3", wav(np.zeros(0, np.int16))])
 def test_no_recording(data):
     with pytest.raises(LaunchPadError) as error:
-        signal_column(read_recording(data))
+        signal_column(read_recording(data)[0])
     assert str(error.value).count(".") == 1
 
 
@@ -81,7 +87,7 @@ def test_a_damaged_file_is_read_or_refused(data):
     for _ in range(data.draw(st.integers(1, 4))):
         whole[data.draw(st.integers(0, 60))] = data.draw(st.integers(0, 255))
     try:
-        column = signal_column(read_recording(bytes(whole[: data.draw(st.integers(0, 460))])))
+        column = signal_column(read_recording(bytes(whole[: data.draw(st.integers(0, 460))]))[0])
     except LaunchPadError:
         return
     assert column.trimap.shape == (800,)
