@@ -60,6 +60,9 @@ _neighbours = st.components.v2.component(
     css=_asset("stage.css", "neighbours.css"),
     js=_asset("view.js", "neighbours.js"),
 )
+_column = st.components.v2.component(
+    "column", html=_asset("column.html"), css=_asset("column.css"), js=_asset("column.js")
+)
 _brush = st.components.v2.component(
     "brush",
     html=_asset("brush.html"),
@@ -124,6 +127,16 @@ def neighbours(data: dict, *, key: str) -> list[int] | None:
     data: as in neighbours.js.
     """
     return _neighbours(data=data, key=key, on_pixel_change=_heard).pixel
+
+
+def column_slider(url: str, count: int, *, first: int, height: str, key: str) -> int:
+    """Show a photo with a line on it to drag; the column it stands on.
+
+    url: data URL of the photo; count: its columns; height: CSS, the most it may take.
+    """
+    data = {"id": key, "url": url, "count": count, "column": first, "height": height}
+    chosen = _column(data=data, key=key, on_column_change=_heard).column
+    return first if chosen is None else chosen
 
 
 def brush(pictures: dict, *, key: str) -> list[dict] | None:
