@@ -29,6 +29,7 @@ $(READY): requirements.txt pyproject.toml | system
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
 	@echo "Compiling and loading everything once, so that the first photo is quick ..."
+	$(BIN)/python -c "import deepmasque.launchpad.twin, deepmasque.launchpad.virtual_board"
 	$(BIN)/python -c "from deepmasque.portrait.pipeline import warm_up; print('Networks run on', warm_up())"
 	touch $@
 

@@ -35,7 +35,7 @@ from deepmasque.portrait.trimap import UNKNOWN, checked
 FEATURES = ("rgb", "hsv", "lab")
 BAND_BUDGET = 150_000  # unknown pixels solved at once; more are solved at a fraction of the size
 TOLERANCE = 1e-6  # of the preconditioned residual
-CELLS = 150  # most cells of the coarse space
+CELLS, CELL = 240, 20  # most cells of the coarse space, and their least side in pixels
 REACH = 20  # px around the band in which every known pixel may become a neighbour;
 STRIDE = 3  # beyond it one in STRIDE² stands for the others
 GUIDE, GUIDE_NOISE = 3, 1e-4  # side and colour variance of the models that carry alpha up
@@ -66,7 +66,7 @@ class Method:
 
 
 TEXTBOOK = Method(rings=(Ring(10, 1.0),), kernel="linear")
-TUNED = Method(rings=(Ring(7, 1.0), Ring(7, 0.1)), colour_line=400.0)
+TUNED = Method(rings=(Ring(5, 1.0), Ring(5, 0.1)), colour_line=400.0)
 
 
 @dataclass(frozen=True)
@@ -376,7 +376,7 @@ def _merge(begin, end, columns, values):
 def _cells(band: NDArray[np.int64], width: int) -> NDArray[np.uint32]:
     """Return the cell, a square of the image, of each unknown pixel; at most CELLS in all."""
     y, x = np.divmod(band, width)
-    side = max(16, math.isqrt(band.size // CELLS))
+    side = max(CELL, math.isqrt(band.size // CELLS))
     while True:
         squares = (y // side) * width + x // side
         used, cell = np.unique(squares, return_inverse=True)
