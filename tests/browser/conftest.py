@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import expect, sync_playwright
 
 ROOT = Path(__file__).parents[2]
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -126,6 +126,7 @@ def phone(windows):
 def watched_page(profile):
     page = profile.new_page()
     page.set_default_timeout(30_000)
+    expect.set_options(timeout=30_000)
     strangers, faults = [], []
     page.on("request", lambda request: note_stranger(request.url, strangers))
     page.on("pageerror", lambda error: faults.append(str(error)))
