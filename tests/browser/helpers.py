@@ -1,5 +1,6 @@
 """What the browser tests do and ask again and again."""
 
+import time
 from io import BytesIO
 from pathlib import Path
 
@@ -81,6 +82,14 @@ def encoded(pixels, kind="PNG"):
 def seen(locator):
     """What an element looks like on the screen, (h, w, 3) int."""
     return opened(locator.screenshot(animations="disabled"))[..., :3].astype(int)
+
+
+def comes_to(holds, seconds=20):
+    """Fail unless what is drawn a little later holds in time."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "It was never drawn"
+        time.sleep(0.2)
 
 
 def broken_pictures(page):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from helpers import (
     broken_pictures,
+    comes_to,
     download,
     drop,
     encoded,
@@ -174,7 +175,7 @@ def test_rgb_and_hsv_lie_under_one_slider_on_any_background(traced):
     first = stage.locator(".first").bounding_box()
     box = stage.bounding_box()
     x, y = round(first["x"] - box["x"] + 12), round(first["y"] - box["y"] + 60)
-    assert seen(stage)[y : y + 8, x : x + 8].min() > 225
+    comes_to(lambda: seen(stage)[y : y + 8, x : x + 8].min() > 225)
     expect(traced.locator(".dm-caption")).to_contain_text("apart on average in the band")
     traced.locator(".stage[data-ready=difference]").wait_for()
     go(traced, "Cut-out")
