@@ -77,7 +77,7 @@ def test_a_sample_opens_with_one_click_and_the_arrow_keys_step_through(laptop):
     laptop.goto("/stages")
     laptop.locator(".gallery button").first.click()
     opened_at_first(laptop)
-    assert laptop.get_by_role("tab").locator("span").all_inner_texts() == STEPS
+    expect(laptop.get_by_role("tab").locator("span")).to_have_text(STEPS)
     looks = []
     for name in STEPS[1:4]:
         laptop.keyboard.press("ArrowRight")
