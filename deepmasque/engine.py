@@ -24,8 +24,8 @@ DEVICES = ("cpu", "cuda", "mps")
 class Engine(Protocol):
     """A loaded network.
 
-    device: what runs it, in words. Calling it with (C, H, W) float32 gives (H, W) float32
-    logits; any number of threads may call.
+    device: what runs it, in words. Calling it with (C, H, W) float32 gives (K, H, W) float32, a
+    plane for each output of the network; any number of threads may call.
     """
 
     device: str
@@ -86,7 +86,7 @@ class OpenVinoEngine:
     def __call__(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         if not hasattr(self._requests, "own"):
             self._requests.own = self._compiled.create_infer_request()
-        return self._requests.own.infer([x[None]])[0][0, 0].copy()
+        return self._requests.own.infer([x[None]])[0][0].copy()
 
 
 class TorchEngine:
@@ -109,4 +109,4 @@ class TorchEngine:
         device = next(self._network.parameters()).device
         with self._torch.inference_mode():
             logits = self._network(self._torch.from_numpy(x)[None].to(device))
-        return logits[0, 0].float().cpu().numpy()
+        return logits[0].float().cpu().numpy()

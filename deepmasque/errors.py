@@ -17,5 +17,13 @@ class WeightsError(DeepMasqueError):
     """A weights file is missing, or is not the file that the manifest names."""
 
 
+class SettingsError(DeepMasqueError):
+    """A training was asked for with settings that do not exist or do not fit."""
+
+
 class LaunchPadError(DeepMasqueError):
     """The board, its firmware or the line to it cannot do what was asked."""
+
+
+class TrainingError(DeepMasqueError):
+    """A folder that is no training run, or one whose log cannot be read."""

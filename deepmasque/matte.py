@@ -35,6 +35,8 @@ class Matte:
     foreground: (H, W, 3) uint8 sRGB, the subject's own colours without the old background.
     trimap: (H, W) uint8, 0 background, 128 unknown, 255 foreground.
     mask: (H, W) float32 in 0..1, the network's probability of person before any matting.
+    uncertainty: (H, W) float32 in 0..1, the network's probability that a pixel shows subject and
+        background at once, as hair does.
     stages: every step in order, with picture and time.
     notes: sentences on what did not go as wished, such as a face that was not found.
     device: what ran the networks.
@@ -45,6 +47,7 @@ class Matte:
     foreground: NDArray[np.uint8]
     trimap: NDArray[np.uint8]
     mask: NDArray[np.float32]
+    uncertainty: NDArray[np.float32]
     stages: tuple[Stage, ...]
     notes: tuple[str, ...]
     device: str

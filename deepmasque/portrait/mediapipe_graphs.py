@@ -36,6 +36,20 @@ def selfie_segmentation() -> Any:
     )
 
 
+def wide_selfie_segmentation() -> Any:
+    """Probability of person for each pixel, from a 144 x 256 (height x width) look at the photo."""
+    return _made(
+        lambda solutions: solutions.selfie_segmentation.SelfieSegmentation(model_selection=1)
+    )
+
+
+def pose_segmentation() -> Any:
+    """Probability of person for each pixel, round the one person whose pose is found."""
+    return _made(
+        lambda solutions: solutions.pose.Pose(static_image_mode=True, enable_segmentation=True)
+    )
+
+
 def _made(make):
     """Build the graph and show it a face once, so that all its messages fall into the silence."""
     with _silenced_stderr():

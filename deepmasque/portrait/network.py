@@ -8,10 +8,15 @@ Here the classifier is MobileNetV2 (Sandler et al. 2018) and the sums go on to s
 from torch import Tensor, nn
 from torch.nn import functional
 
-PORTRAIT_CHANNELS = 6
-"""Red, green, blue, normalized x, normalized y, mean mask."""
-PRIOR_CHANNELS = 7
-"""The six and the soft segmentation prior."""
+INPUTS = {
+    "rgb": (0, 1, 2),
+    "x and y": (3, 4),
+    "mean mask": (5,),
+    "selfie": (6,),
+    "wide selfie": (7,),
+}
+"""The channels of the input: the paper's six, and the two planes of the soft segmentation prior."""
+CHANNELS = 8
 
 STAGES = (
     # expansion, channels, blocks, stride
@@ -30,15 +35,15 @@ FUSED_CHANNELS = (24, 32, 64, 96, 128)
 
 
 class PortraitFCN(nn.Module):
-    """Photo and channels in, logit of person out, both at full size.
+    """Photo and channels in; out at full size the logit of person, and that of a truth between
+    person and background, as in hair.
 
     forward: (B, C, H, W) float, C as given; RGB within -1..1, x and y within ±2, mean mask and
-    prior within 0..1; H and W multiples of 32. Returns (B, 1, H, W) logits.
+    prior within 0..1; H and W multiples of 32. Returns (B, 2, H, W) logits.
     """
 
-    def __init__(self, channels: int = PRIOR_CHANNELS):
+    def __init__(self, channels: int = CHANNELS):
         super().__init__()
-        self.channels = channels
         self.encoder = Encoder(channels)
         self.context = Context(SKIP_CHANNELS[-1], FUSED_CHANNELS[-1])
         self.fusions = nn.ModuleList(
@@ -47,7 +52,7 @@ class PortraitFCN(nn.Module):
                 FUSED_CHANNELS[:0:-1], SKIP_CHANNELS[-2::-1], FUSED_CHANNELS[-2::-1], strict=True
             )
         )
-        self.score = nn.Conv2d(FUSED_CHANNELS[0], 1, 3, padding=1)
+        self.score = nn.Conv2d(FUSED_CHANNELS[0], 2, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         *skips, coarsest = self.encoder(x)

@@ -69,11 +69,11 @@ def matte(
 
     with log.stage("PortraitFCN+") as stage:
         engine = portrait_engine()
-        mask = person_probability(image, transforms, engine)
+        mask, uncertainty = person_probability(image, transforms, engine)
         stage.notes = (engine.device,)
         stage.picture = pictures.grey(mask)
 
-    return _solved(image, mask, given, features, log, engine.device, on_solution)
+    return _solved(image, mask, uncertainty, given, features, log, engine.device, on_solution)
 
 
 def rematte(
@@ -93,7 +93,14 @@ def rematte(
     log = _Log(on_stage, kept, still_true)
     given = trimaps.checked(_grey(trimap), previous.alpha.shape)
     return _solved(
-        previous.image, previous.mask, given, features, log, previous.device, on_solution
+        previous.image,
+        previous.mask,
+        previous.uncertainty,
+        given,
+        features,
+        log,
+        previous.device,
+        on_solution,
     )
 
 
@@ -107,6 +114,7 @@ def warm_up() -> str:
 def _solved(
     image: NDArray[np.uint8],
     mask: NDArray[np.float32],
+    uncertainty: NDArray[np.float32],
     given: NDArray[np.uint8] | None,
     features: str,
     log: "_Log",
@@ -115,7 +123,7 @@ def _solved(
 ) -> Matte:
     """The stages from the trimap on."""
     with log.stage("Trimap") as stage:
-        trimap = trimaps.from_mask(mask) if given is None else given
+        trimap = trimaps.from_mask(mask, uncertainty) if given is None else given
         stage.notes = (_unknown_share(trimap), *(["Your own trimap."] if given is not None else []))
         stage.warnings = () if trimap.any() else ("No person was found in this photo.",)
         stage.picture = pictures.grey(trimap)
@@ -134,7 +142,15 @@ def _solved(
         stage.picture = pictures.preview(foreground)
 
     return Matte(
-        image, alpha, foreground, trimap, mask, tuple(log.done), tuple(log.warnings), device
+        image,
+        alpha,
+        foreground,
+        trimap,
+        mask,
+        uncertainty,
+        tuple(log.done),
+        tuple(log.warnings),
+        device,
     )
 
 

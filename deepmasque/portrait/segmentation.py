@@ -21,37 +21,45 @@ def person_probability(
     image: NDArray[np.uint8],
     transforms: Sequence[NDArray[np.float64]],
     engine: Engine,
-) -> NDArray[np.float32]:
-    """Probability of person at the photo's own size.
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Probability of person, and uncertainty, at the photo's own size.
 
     image: (H, W, 3) uint8 sRGB. transforms: photo-to-reference (2, 3), the leader first.
-    Returns (H, W) float32 in 0..1.
+    Returns the mask and the uncertainty, each (H, W) float32 in 0..1. The uncertainty is the
+    probability that a pixel shows person and background at once, as hair does.
     """
     height, width = image.shape[:2]
-    logits = engine(network_input(image, transforms))
-    logits = cv2.resize(logits, (width, height), interpolation=cv2.INTER_LINEAR)
-    return 1 / (1 + np.exp(-logits))
+    planes = engine(network_input(image, transforms))
+    sizes = (width, height)
+    logits = [cv2.resize(plane, sizes, interpolation=cv2.INTER_LINEAR) for plane in planes]
+    mask, uncertainty = (1 / (1 + np.exp(-logit)) for logit in logits)
+    return mask, uncertainty
 
 
 def network_input(
-    image: NDArray[np.uint8], transforms: Sequence[NDArray[np.float64]]
+    image: NDArray[np.uint8],
+    transforms: Sequence[NDArray[np.float64]],
+    pixels: int = NETWORK_PIXELS,
 ) -> NDArray[np.float32]:
-    """(7, h, w) float32: RGB within -1..1, the portrait channels, the soft segmentation prior."""
-    size = network_size(*image.shape[:2])
+    """(8, h, w) float32: RGB within -1..1, the portrait channels, the soft segmentation prior.
+
+    pixels: about how many the network is to see.
+    """
+    size = network_size(*image.shape[:2], pixels)
     reduced = cv2.resize(image, size[::-1], interpolation=cv2.INTER_AREA)
     return np.concatenate(
         [
             reduced.astype(np.float32).transpose(2, 0, 1) / 127.5 - 1,
             resized_channels(transforms, image.shape[:2], size),
-            soft_segmentation(reduced)[None],
+            soft_segmentation(reduced),
         ]
     )
 
 
-def network_size(height: int, width: int) -> tuple[int, int]:
-    """Height and width of the network's input for a photo of this size."""
+def network_size(height: int, width: int, pixels: int = NETWORK_PIXELS) -> tuple[int, int]:
+    """Height and width of the network's input of about so many pixels for a photo of this size."""
     ratio = np.clip(height / width, 1 / LONGEST_RATIO, LONGEST_RATIO)
-    tall = np.sqrt(NETWORK_PIXELS * ratio)
+    tall = np.sqrt(pixels * ratio)
     return _rounded(tall), _rounded(tall / ratio)
 
 

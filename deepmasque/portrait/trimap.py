@@ -16,7 +16,11 @@ REFERENCE_PIXELS = 600 * 800
 UNSURE = (0.1, 0.9)
 """Between these probabilities the network is unsure, and the band grows over such pixels."""
 UNSURE_REACH = 2.5
-"""The band grows to at most this many times its half width."""
+"""There the band grows to at most this many times its half width."""
+HAIR = 0.5
+"""From this uncertainty on the network sees hair or its like."""
+HAIR_REACH = 4.0
+"""There the band grows to at most this many times its half width."""
 CORE = 0.5
 """The innermost of every patch stays known: what lies deeper than this share of its depth. So thin
 people and narrow gaps have something to be solved from."""
@@ -46,10 +50,17 @@ def half_band(height: int, width: int) -> float:
     return max(1.0, HALF_BAND * np.sqrt(height * width / REFERENCE_PIXELS))
 
 
-def from_mask(mask: NDArray[np.float32], width: float = 1.0) -> NDArray[np.uint8]:
-    """Trimap round the boundary of a probability mask.
+def from_mask(
+    mask: NDArray[np.float32],
+    uncertainty: NDArray[np.float32] | None = None,
+    *,
+    width: float = 1.0,
+) -> NDArray[np.uint8]:
+    """Trimap round the boundary of a probability mask, wider where there is hair.
 
-    mask: (H, W) float32 in 0..1. width: factor on the band's usual width.
+    mask: (H, W) float32 in 0..1. uncertainty: (H, W) float32 in 0..1, probability of pixels that
+    show person and background at once; None where nothing is known of it. width: factor on the
+    band's usual width.
     Returns (H, W) uint8 of 0, 128 and 255: without a person all 0, without background all 255.
     """
     person = without_specks((mask > 0.5).astype(np.uint8))
@@ -59,8 +70,10 @@ def from_mask(mask: NDArray[np.float32], width: float = 1.0) -> NDArray[np.uint8
     to_boundary = np.where(person, _distance(person), _distance(1 - person))
     reach = half_band(*mask.shape) * width
     core = CORE * np.maximum(_deepest(person, to_boundary), _deepest(1 - person, to_boundary))
-    unsure = (mask > UNSURE[0]) & (mask < UNSURE[1])
-    band = to_boundary <= np.where(unsure, UNSURE_REACH * reach, reach)
+    factor = np.where((mask > UNSURE[0]) & (mask < UNSURE[1]), np.float32(UNSURE_REACH), 1)
+    if uncertainty is not None:
+        factor = np.where(uncertainty > HAIR, np.float32(HAIR_REACH), factor)
+    band = to_boundary <= factor * reach
     trimap[band & (to_boundary <= core)] = UNKNOWN
     return trimap
 

@@ -3,18 +3,22 @@
 Rotations, scales and gammas reach as far as those of Shen et al. 2016, section 5.1.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from deepmasque.portrait.alignment import mean_placement, portrait_channels
+from deepmasque.training import hair
 from deepmasque.training.photos import Photo
+from deepmasque.training.plates import crop_of
 
 REPLACED = 0.4
 EMPTY = 0.04
 COMPANY = 0.10
+OCCLUDED = 0.06
+DARK = 0.06
 NO_LANDMARKS = 0.10
 Generator = np.random.Generator
 
@@ -23,35 +27,58 @@ Generator = np.random.Generator
 class Scene:
     """A composed photo before it becomes tensors.
 
-    image: (h, w, 3) uint8; mask: (h, w) float32 0..1; transforms: photo-to-reference, leader first.
+    image: (h, w, 3) uint8; mask: (h, w) float32 0..1; trusted: (h, w) float32, 0 where the mask
+    cannot be believed; transforms: photo-to-reference, leader first; exact: the mask is the true
+    alpha.
     """
 
     image: NDArray[np.uint8]
     mask: NDArray[np.float32]
+    trusted: NDArray[np.float32]
     transforms: list[NDArray[np.float64]]
+    exact: bool
 
 
 def compose(
-    photo: Photo, company: Photo, plate: NDArray[np.uint8], size: tuple[int, int], rng: Generator
+    photo: Photo,
+    company: Photo,
+    plate: NDArray[np.uint8],
+    size: tuple[int, int],
+    haired: float,
+    rng: Generator,
 ) -> Scene:
     """One scene of size (height, width): the photo moved, at times on another plate, with company,
-    or the plate alone.
+    or the plate alone. The share `haired` of the scenes has drawn hair, hence a mask that is exact.
     """
     height, width = size
     plate = crop_of(plate, size, rng)
     if rng.random() < EMPTY:
         empty = np.zeros(size, np.float32)
-        return Scene(plate, empty, [mean_placement(height, width)])
+        return Scene(plate, empty, np.ones_like(empty), [mean_placement(height, width)], True)
     move = random_move(photo, size, rng)
     mask = _warped(photo.mask, move, size).astype(np.float32) / 255
+    trusted = _warped(photo.trusted, move, size).astype(np.float32) / 255
+    transforms = _moved(photo.placements, move)
+    if rng.random() < haired:
+        return _with_hair(photo, move, mask, trusted, transforms, plate, rng)
     if rng.random() < REPLACED:
         image = over(_warped(photo.foreground, move, size), softened(mask, rng), plate)
     else:
         image = _warped(photo.image, move, size)
-    scene = Scene(image, mask, _moved(photo.placements, move))
+    scene = Scene(image, mask, trusted, transforms, False)
     if rng.random() < COMPANY:
         scene = with_company(scene, company, rng)
+    if rng.random() < OCCLUDED:
+        scene = occluded(scene, plate, rng)
     return scene
+
+
+def _with_hair(photo, move, mask, trusted, transforms, plate, rng) -> Scene:
+    """The person with drawn hair before the plate."""
+    subject = hair.Subject(_warped(photo.foreground, move, mask.shape), softened(mask, rng))
+    haired = hair.with_strands(subject, rng, head=hair.head_circle(transforms[0]))
+    scene = hair.composed(haired, plate, rng)
+    return Scene(scene.image, scene.alpha, trusted, transforms, True)
 
 
 def with_company(scene: Scene, company: Photo, rng: Generator) -> Scene:
@@ -66,16 +93,33 @@ def with_company(scene: Scene, company: Photo, rng: Generator) -> Scene:
     shown = softened(theirs, rng) * (1 - scene.mask)
     image = over(_warped(company.foreground, move, size), shown, scene.image)
     mask = np.maximum(scene.mask, theirs)
-    return Scene(image, mask, scene.transforms + _moved(company.placements, move))
+    trusted = np.where(
+        shown > 0, _warped(company.trusted, move, size) / np.float32(255), scene.trusted
+    )
+    return Scene(image, mask, trusted, scene.transforms + _moved(company.placements, move), False)
+
+
+def occluded(scene: Scene, plate: NDArray[np.uint8], rng: Generator) -> Scene:
+    """Something before the person, with the look of the plate; it is not foreground."""
+    height, width = scene.mask.shape
+    thing = np.zeros(scene.mask.shape, np.float32)
+    middle = rng.uniform((0.1, 0.4), (0.9, 1.0)) * (width, height)
+    axes = rng.uniform(0.04, 0.22, 2) * height
+    cv2.ellipse(thing, (middle, 2 * axes, rng.uniform(0, 180)), 1.0, cv2.FILLED)
+    looks = crop_of(plate, scene.mask.shape, rng)
+    image = over(looks, softened(thing, rng), scene.image)
+    return replace(scene, image=image, mask=scene.mask * (1 - thing))
 
 
 def relit(image: NDArray[np.uint8], rng: Generator) -> NDArray[np.uint8]:
-    """Gamma, gain, colour cast, contrast; at times grey, blur, noise, JPEG."""
+    """Gamma, gain, colour cast, contrast; at times low light, grey, blur, noise, JPEG."""
     light = image.astype(np.float32) / 255
     if rng.random() < 0.8:
         light = light ** np.exp(rng.uniform(np.log(0.5), np.log(1.6)))
         light *= rng.uniform(0.7, 1.25) * rng.uniform(0.88, 1.12, 3).astype(np.float32)
         light = (light - 0.5) * rng.uniform(0.75, 1.25) + 0.5
+    if rng.random() < DARK:
+        light *= rng.uniform(0.15, 0.5)
     if rng.random() < 0.08:
         light = np.repeat(light.mean(axis=2, keepdims=True), 3, axis=2)
     if rng.random() < 0.15:
@@ -111,16 +155,6 @@ def random_move(photo: Photo, size: tuple[int, int], rng: Generator) -> NDArray[
     linear = turn @ np.diag([zoom * stretch * mirror, zoom / stretch])
     centre = np.array([size[1], size[0]]) * (0.5 + rng.normal(0, 0.06, 2))
     return np.column_stack([linear, centre - linear @ [width / 2, height / 2]])
-
-
-def crop_of(plate: NDArray[np.uint8], size: tuple[int, int], rng: Generator) -> NDArray[np.uint8]:
-    """A random part of the plate at the scene's size."""
-    height, width = plate.shape[:2]
-    scale = min(height / size[0], width / size[1]) * rng.uniform(0.5, 1)
-    tall, wide = int(size[0] * scale), int(size[1] * scale)
-    top, left = rng.integers(height - tall + 1), rng.integers(width - wide + 1)
-    part = plate[top : top + tall, left : left + wide][:, :: rng.choice([-1, 1])]
-    return cv2.resize(part, size[::-1], interpolation=cv2.INTER_AREA)
 
 
 def softened(mask: NDArray[np.float32], rng: Generator) -> NDArray[np.float32]:

@@ -16,6 +16,7 @@ from deepmasque.compose import estimate_foreground
 from deepmasque.portrait.alignment import placements, scaled
 from deepmasque.portrait.landmarks import find_faces
 from deepmasque.training.eg1800 import EG1800, read_rgb
+from deepmasque.training.labels import Witnesses
 
 READY_HEIGHT = 512
 HELD_BACK_EVERY = 5
@@ -30,6 +31,7 @@ class Photo:
     ----------
     image, foreground: (H, W, 3) uint8 sRGB.
     mask: (H, W) uint8, 255 where a person is.
+    trusted: (H, W) uint8, 255 where the mask can be believed.
     placements: (faces, 2, 3) float64, photo to reference, pixels of this size; the leader first.
         Without a face the mean placement.
     """
@@ -37,6 +39,7 @@ class Photo:
     image: NDArray[np.uint8]
     foreground: NDArray[np.uint8]
     mask: NDArray[np.uint8]
+    trusted: NDArray[np.uint8]
     placements: NDArray[np.float64]
 
 
@@ -52,16 +55,18 @@ def prepare(data: Path, ready: Path) -> None:
     data: the folder with `eg1800/ fashion/`. ready: where the .npz files go.
     """
     ready.mkdir(parents=True, exist_ok=True)
+    witnesses = Witnesses()
     for name, image, mask in track(list(_sources(data)), "Making photos ready"):
         target = ready / f"{name}.npz"
         if not target.exists():
-            photo = make_ready(read_rgb(image), cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE) > 127)
+            person = cv2.imread(str(mask), cv2.IMREAD_GRAYSCALE) > 127
+            photo = make_ready(read_rgb(image), person, witnesses)
             partial = target.with_suffix(".part.npz")
             np.savez(partial, **vars(photo))
             partial.rename(target)
 
 
-def make_ready(image: NDArray[np.uint8], person: NDArray[np.bool_]) -> Photo:
+def make_ready(image: NDArray[np.uint8], person: NDArray[np.bool_], witnesses: Witnesses) -> Photo:
     """image: (H, W, 3) uint8; person: (H, W) bool. Landmarks are found at full size."""
     height, width = image.shape[:2]
     scale = READY_HEIGHT / height
@@ -75,6 +80,7 @@ def make_ready(image: NDArray[np.uint8], person: NDArray[np.bool_]) -> Photo:
         image=image,
         foreground=estimate_foreground(image, alpha),
         mask=mask,
+        trusted=witnesses.trusted(image, mask),
         placements=np.stack([scaled(transform, *factors) for transform in found]),
     )
 

@@ -15,14 +15,14 @@ def test_the_onnx_export_computes_what_the_torch_network_does(portrait):
     for image in (portrait, portrait[:, :100]):
         x = network_input(image, [mean_placement(*image.shape[:2])])
         with torch.inference_mode():
-            expected = network(torch.from_numpy(x)[None])[0, 0].numpy()
+            expected = network(torch.from_numpy(x)[None])[0].numpy()
         np.testing.assert_allclose(portrait_engine()(x), expected, atol=0.02)
 
 
 def test_score_maps_are_fused_down_to_stride_two():
     maps = Encoder(6).eval()(torch.zeros(1, 6, 96, 160))
     assert [tuple(m.shape[2:]) for m in maps] == [(48, 80), (24, 40), (12, 20), (6, 10), (3, 5)]
-    assert PortraitFCN(6).eval()(torch.zeros(2, 6, 96, 160)).shape == (2, 1, 96, 160)
+    assert PortraitFCN(6).eval()(torch.zeros(2, 6, 96, 160)).shape == (2, 2, 96, 160)
 
 
 def test_channels_that_start_at_zero_change_nothing():

@@ -22,15 +22,15 @@ def test_the_network_sees_the_photo_in_its_own_proportions(size):
 @pytest.mark.parametrize("size", [(1, 1), (1, 5000), (5000, 1), (37, 53)])
 def test_every_size_has_a_probability_of_its_own_size(size):
     image = np.random.default_rng(3).integers(0, 256, (*size, 3), dtype=np.uint8)
-    mask = person_probability(image, [mean_placement(*size)], portrait_engine())
-    assert mask.shape == size
-    assert mask.dtype == np.float32
-    assert 0 <= mask.min() <= mask.max() <= 1
+    for plane in person_probability(image, [mean_placement(*size)], portrait_engine()):
+        assert plane.shape == size
+        assert plane.dtype == np.float32
+        assert 0 <= plane.min() <= plane.max() <= 1
 
 
 def test_the_input_channels_are_in_their_ranges(portrait):
     x = network_input(portrait, [mean_placement(*portrait.shape[:2])])
-    assert x.shape == (7, 320, 320)
+    assert x.shape == (8, 320, 320)
     assert x.dtype == np.float32
     assert -1 <= x[:3].min() < -0.9 < 0.9 < x[:3].max() <= 1
     assert np.abs(x[3:5]).max() <= 2

@@ -34,6 +34,15 @@ def test_the_band_widens_where_the_network_is_unsure():
     assert np.count_nonzero(row[300:] == 128) > 1.8 * np.count_nonzero(row[:300] == 128)
 
 
+def test_the_band_reaches_out_to_hair():
+    mask = disc(800, 600, 200)
+    fringe = ((disc(800, 600, 235) > 0) & (mask == 0)).astype(np.float32)
+    fringe[:, 300:] = 0
+    row = from_mask(mask, fringe)[400]
+    assert (row[70:110] == 128).all()
+    np.testing.assert_array_equal(row[300:], from_mask(mask)[400][300:])
+
+
 def test_doubt_far_from_the_boundary_stays_out_of_the_band():
     mask = disc(800, 600, 290)
     mask[390:410, 290:310] = 0.8

@@ -14,7 +14,8 @@ def photo():
     image = np.where(disc[..., None], np.uint8([220, 180, 150]), np.uint8([20, 30, 40]))
     foreground = np.broadcast_to(np.uint8([220, 180, 150]), image.shape).copy()
     placement = mean_placement(256, 192)[None]
-    return Photo(image, foreground, disc.astype(np.uint8) * 255, placement)
+    mask = disc.astype(np.uint8) * 255
+    return Photo(image, foreground, mask, np.full_like(mask, 255), placement)
 
 
 @pytest.fixture
@@ -22,10 +23,10 @@ def plate():
     return np.full((300, 400, 3), (0, 0, 255), np.uint8)
 
 
-def scenes(photo, plate, count=40, size=(160, 128)):
+def scenes(photo, plate, count=40, size=(160, 128), haired=0.0):
     for seed in range(count):
         rng = np.random.default_rng(seed)
-        yield augmentation.compose(photo, photo, plate, size, rng), rng
+        yield augmentation.compose(photo, photo, plate, size, haired, rng), rng
 
 
 def test_scenes_are_reproducible_and_differ(photo, plate):
@@ -62,6 +63,25 @@ def test_kinds_of_scene_come_about_as_often_as_they_should(photo, plate):
     )
     company = np.mean([count > 1 for _, count in kinds])
     assert company == pytest.approx(augmentation.COMPANY, abs=0.05)
+
+
+def test_what_stands_before_the_person_is_no_foreground(photo, plate):
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        scene = augmentation.compose(photo, photo, plate, (160, 128), 0.0, rng)
+        hidden = augmentation.occluded(scene, plate, rng)
+        taken = (scene.mask > 0.5) & (hidden.mask < 0.5)
+        blue = hidden.image[..., 2].astype(int) - hidden.image[..., 0] > 100
+        assert (blue | ~taken).mean() > 0.99
+        assert (hidden.mask <= scene.mask).all()
+
+
+def test_drawn_hair_has_an_exact_mask(photo, plate):
+    drawn = [s for s, _ in scenes(photo, plate, 40, haired=1.0) if s.mask.any()]
+    assert all(scene.exact for scene in drawn)
+    fractional = [np.mean((s.mask > 0.05) & (s.mask < 0.95)) for s in drawn]
+    bare = [np.mean((s.mask > 0.05) & (s.mask < 0.95)) for s, _ in scenes(photo, plate, 40)]
+    assert np.mean(fractional) > 2 * np.mean(bare)
 
 
 def test_light_changes_and_shape_does_not(photo):
