@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from deepmasque.compose import composite
+from deepmasque.evaluation.metrics import iou
 from deepmasque.image import encode_jpeg, read_image, read_trimap, write_atomic
 from deepmasque.matte import Matte
 from deepmasque.portrait.pictures import grey
@@ -24,16 +25,6 @@ SHEET_BACKGROUND = (0, 160, 80)
 SHEET_HEIGHT = 320
 
 
-def iou(probability: NDArray[np.float32], person: NDArray[np.bool_]) -> float:
-    """Intersection over union of `probability` > 0.5 with the truth; 1 where both are empty.
-
-    probability: (H, W) float32. person: (H, W) bool.
-    """
-    found = probability > 0.5
-    union = np.count_nonzero(found | person)
-    return np.count_nonzero(found & person) / union if union else 1.0
-
-
 def measured(folder: Path, ids: list[str]) -> Iterator[dict[str, object]]:
     """Run the pipeline on `images/ID.jpg` and measure it against `masks/ID.png`, one by one.
 
@@ -46,7 +37,7 @@ def measured(folder: Path, ids: list[str]) -> Iterator[dict[str, object]]:
         yield {
             "photo": photo,
             "face": not any("No face was found" in note for note in result.notes),
-            "selfie": iou(soft_segmentation(read_image(path)), person),
+            "selfie": iou(soft_segmentation(read_image(path))[0], person),
             "network": iou(result.mask, person),
             "knn": iou(result.alpha, person),
             "seconds": sum(stage.seconds for stage in result.stages),
