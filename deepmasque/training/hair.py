@@ -26,6 +26,8 @@ SHIFT = 4
 """Fractional bits of the coordinates that OpenCV draws at."""
 VISIBLE = 1 / 64
 """Below this alpha a pixel's own foreground colour says nothing; its surroundings tell it."""
+UNLIKE_HAIR = 120
+"""Sum of the channels' differences from the usual colour at which something is no hair."""
 MOST_STRANDS = 1500
 """Of one layer."""
 BEHIND = 0.2
@@ -101,8 +103,8 @@ FRIZZ = Style(
 SPIKES = Style((6, 14), (12, 30), (0.25, 0.8), splay=(0.02, 0.1), spread=(3, 7), gather=(0.5, 1))
 FUR = Style((60, 140), (4, 9), (0.06, 0.25), spread=(1, 3), gather=(0, 0.8), lean=(0, 0.9))
 STUBBLE = Style((60, 120), (2, 5), (0.015, 0.06), (0.3, 0.5), spread=(2, 5))
-HAIR = (LONG, CURLS, FRIZZ, SPIKES, FUR)
-HAIR_ODDS = (0.4, 0.2, 0.12, 0.08, 0.2)
+HAIR = (LONG, CURLS, FRIZZ, SPIKES, FUR, STUBBLE)
+HAIR_ODDS = (0.4, 0.17, 0.12, 0.08, 0.17, 0.06)
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ def with_strands(
     """
     layer = premultiplied(subject)
     edge = boundary_of(subject.alpha)
-    edge = _near(edge, head, rng) if head else _stretches(edge, rng)
+    edge = _near(layer, edge, head, rng) if head else _stretches(edge, rng)
     unit = head[2] if head else np.sqrt(subject.alpha.size) / 6
     main = HAIR[rng.choice(len(HAIR), p=HAIR_ODDS)]
     bare = _unveiled(subject.alpha, 0.1 * unit) if head else np.float32(1)
@@ -209,11 +211,22 @@ def boundary_of(alpha: NDArray[np.float32]) -> Boundary:
     return Boundary(points.astype(np.float32), normals.astype(np.float32)).where(kept)
 
 
-def _near(boundary: Boundary, head: tuple[float, float, float], rng: Generator) -> Boundary:
-    """The boundary round the head, down to the ears, the chin or the shoulders."""
-    across, down = (boundary.points - head[:2]).T / head[2]
-    low = rng.choice([0.1, 0.6, 1.1], p=[0.5, 0.3, 0.2])
-    return boundary.where((np.hypot(across, down) < 1.7) & (down < low) & (abs(across) < 1.5))
+def _near(
+    layer: Layer, edge: Boundary, head: tuple[float, float, float], rng: Generator
+) -> Boundary:
+    """The edge round the head, down to the ears, the chin or the shoulders.
+
+    Below the brows only where the colours are those of the crown: hair, not cheeks and collars.
+    """
+    across, down = (edge.points - head[:2]).T / head[2]
+    low = rng.choice([0, 0.6, 1.2], p=[0.4, 0.3, 0.3])
+    crown = down < -0.2
+    kept = (np.hypot(across, down) < 1.7) & (down < low) & (abs(across) < 1.5)
+    if crown.any() and low > 0:
+        colours = _inner_colours(layer, edge, np.full((len(down), 1), 5.0))
+        away = np.abs(colours - np.median(colours[crown], axis=0)).sum(axis=1)
+        kept &= crown | (away < UNLIKE_HAIR)
+    return edge.where(kept)
 
 
 def _stretches(boundary: Boundary, rng: Generator) -> Boundary:
@@ -226,9 +239,9 @@ def _stretches(boundary: Boundary, rng: Generator) -> Boundary:
 
 def _layers(main: Style, rng: Generator) -> Iterator[Style]:
     """From the back to the front: the main style in one to three densities, then flyaways."""
-    share = np.exp(rng.uniform(np.log(0.08), np.log(1)))
-    for _ in range(rng.integers(1, 3)):
-        yield replace(main, clumps=tuple(share * count / 2 for count in main.clumps))
+    share = np.exp(rng.uniform(np.log(0.06), np.log(1)))
+    for _ in range(rng.integers(1, 4)):
+        yield replace(main, clumps=tuple(share * count for count in main.clumps))
     if rng.random() < 0.7:
         yield FLYAWAY
 
@@ -252,7 +265,7 @@ def _with_layer(
         return layer
     clumps = len(boundary.points) / 100 * rng.uniform(*style.clumps)
     count = 1 + int(min(clumps, MOST_STRANDS / np.mean(style.strands)))
-    roots = rng.integers(len(boundary.points), size=count)
+    roots = _places(len(boundary.points), count, rng)
     tints = _local_colours(layer, boundary.where(roots), rng)
     curves, clump = _curves(style, boundary.where(roots), unit, rng)
     strands = _drawn(layer.shape[:2], curves, clump, tints, rng.uniform(*style.width), rng)
@@ -260,6 +273,15 @@ def _with_layer(
         strands *= rng.uniform(0.6, 1)
     strands = _blurred(_shaded(strands, rng), rng) * shown
     return over(layer, strands) if rng.random() < BEHIND else over(strands, layer)
+
+
+def _places(along: int, count: int, rng: Generator) -> NDArray[np.int64]:
+    """Indices along the boundary, strewn evenly or in locks."""
+    if rng.random() < 0.4:
+        return rng.integers(along, size=count)
+    locks = rng.integers(along, size=rng.integers(3, 25))
+    near = rng.normal(0, rng.uniform(0.005, 0.04) * along, count)
+    return (rng.choice(locks, count) + np.rint(near).astype(np.int64)) % along
 
 
 def _curves(
@@ -333,20 +355,22 @@ def _drawn(
 
 
 def _local_colours(layer: Layer, roots: Boundary, rng: Generator) -> NDArray[np.float32]:
-    """Colours of the layer a little inside its edge, (n, 3); the far ones are drawn to the usual.
-
-    So that skin beside the hair does not grow hair of its own colour.
-    """
-    inner = roots.points - roots.normals * rng.uniform(3, 9, (len(roots.points), 1))
-    height, width = layer.shape[:2]
-    x, y = np.clip(np.rint(inner).astype(int), 0, (width - 1, height - 1)).T
-    mixed = cv2.blur(layer, (3, 3))[y, x]
-    colours = mixed[:, :3] / np.maximum(mixed[:, 3:], 0.25)
+    """Colours of strands, (n, 3): those of the layer nearby, the far ones drawn to the usual."""
+    colours = _inner_colours(layer, roots, rng.uniform(3, 9, (len(roots.points), 1)))
     usual = np.median(colours, axis=0)
     away = np.abs(colours - usual).sum(axis=1, keepdims=True)
-    colours += (usual - colours) * np.clip(away / 120, 0.2, 0.9)
+    colours += (usual - colours) * np.clip(away / UNLIKE_HAIR, 0.2, 0.9)
     gain = np.exp(rng.normal(0, 0.12) + rng.normal(0, 0.15, (len(colours), 1)))
     return np.clip(colours * gain, 0, 255).astype(np.float32)
+
+
+def _inner_colours(layer: Layer, edge: Boundary, depth: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The layer's colours (n, 3) at that depth in pixels, (n, 1), inside its edge."""
+    height, width = layer.shape[:2]
+    inner = np.rint(edge.points - edge.normals * depth).astype(int)
+    x, y = np.clip(inner, 0, (width - 1, height - 1)).T
+    mixed = cv2.blur(layer, (3, 3))[y, x]
+    return mixed[:, :3] / np.maximum(mixed[:, 3:], 0.25)
 
 
 def _shaded(layer: Layer, rng: Generator) -> Layer:
