@@ -1,14 +1,23 @@
 """`python -m deepmasque.training COMMAND`: from the data sets to the files in models/."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from deepmasque.errors import DeepMasqueError
+
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 
 Data = Annotated[Path, typer.Option(help="Folder with eg1800/ fashion/ backgrounds/.")]
 Ready = Annotated[Path, typer.Option(help="Where the ready photos are.")]
+Patience = Annotated[
+    int | None, typer.Option(min=1, help="Stop after so many validations without a better one.")
+]
+Loggers = Annotated[
+    list[str], typer.Option(help="tensorboard or wandb (offline), beside the CSV; may be repeated.")
+]
 
 
 @app.command()
@@ -33,24 +42,30 @@ def portrait(
     data: Data,
     imagenet: Annotated[Path, typer.Option(help="Folded MobileNetV2 weights (.npz).")],
     run: Annotated[Path, typer.Option(help="Folder of this run; goes on where it stopped.")],
+    recipe: Annotated[str, typer.Option(help="A recipe of recipes.toml.")] = "portrait",
     ready: Ready = Path("runs/ready"),
-    epochs: int = 30,
-    batch: int = 16,
-    channels: Annotated[int, typer.Option(help="6 as in the paper, 7 with the prior.")] = 7,
-    seed: int = 2018,
+    epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     workers: int = 1,
+    patience: Patience = None,
+    logger: Loggers = (),
 ) -> None:
-    """Train PortraitFCN+, on the GPU where there is one."""
-    from deepmasque.training.portrait import Settings, train_portrait
+    """Train a network of the ladder, on the GPU where there is one."""
+    from deepmasque.training.portrait import train_portrait
+    from deepmasque.training.recipes import recipe as recipe_of
 
-    settings = Settings(epochs=epochs, batch=batch, channels=channels, seed=seed)
+    changes = {"epochs": epochs, "batch": batch, "seed": seed}
+    changes = {name: value for name, value in changes.items() if value is not None}
     train_portrait(
-        settings,
+        recipe_of(recipe, **changes),
         ready=ready,
         plates=data / "backgrounds",
         imagenet=imagenet,
         run=run,
         workers=workers,
+        logs=logger,
+        patience=patience,
     )
 
 
@@ -65,5 +80,76 @@ def export(
         typer.echo(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB")
 
 
+@app.command()
+def publish(
+    run: Annotated[Path, typer.Option(help="Folder of the run.")],
+    name: Annotated[str | None, typer.Option(help="Instead of the folder's name.")] = None,
+) -> None:
+    """Put a run's curves, settings and sample predictions, small, into models/runs/."""
+    from deepmasque.training.runs import publish as publish_run
+
+    for path in publish_run(run, name or run.name):
+        typer.echo(f"{path}: {path.stat().st_size / 1e3:.0f} kB")
+
+
+@app.command()
+def prepare_refinement(
+    data: Annotated[Path, typer.Option(help="Folder with alphamatting/ backgrounds/.")],
+    photos: Ready = Path("runs/ready"),
+    ready: Annotated[Path, typer.Option(help="Where the scenes go.")] = Path("runs/refine-ready"),
+    generated: Annotated[int, typer.Option(help="Scenes from the hair generator.")] = 600,
+    composed: Annotated[int, typer.Option(help="Scenes from each photo with a truth.")] = 44,
+    seed: int = 2018,
+    workers: int = 1,
+) -> None:
+    """Make the residual network's scenes ready: composed, and solved by KNN matting."""
+    from deepmasque.training.refinement_scenes import prepare
+
+    count = prepare(data, photos, ready, seed, generated, composed, workers)
+    typer.echo(f"{count} scenes are ready.")
+
+
+@app.command()
+def refine(
+    run: Annotated[Path, typer.Option(help="Folder of this run; goes on where it stopped.")],
+    start: Annotated[Path | None, typer.Option(help="Checkpoint to begin with.")] = None,
+    ready: Annotated[Path, typer.Option(help="Where the scenes are.")] = Path("runs/refine-ready"),
+    epochs: int = 30,
+    rate: float = 1e-3,
+    photos: Annotated[float, typer.Option(help="Share of crops from photos with a truth.")] = 0.0,
+    fold: Annotated[int, typer.Option(help="Fold left out, 1 to 3; 0: none.")] = 0,
+    seed: int = 2018,
+    workers: int = 1,
+    logger: Loggers = (),
+) -> None:
+    """Train the residual network that corrects KNN matting."""
+    from deepmasque.training.refinement import Settings, train_refinement
+
+    settings = Settings(epochs=epochs, rate=rate, photos=photos, fold=fold, seed=seed)
+    train_refinement(settings, ready=ready, run=run, start=start, workers=workers, loggers=logger)
+
+
+@app.command()
+def export_refinement(
+    checkpoint: Annotated[Path, typer.Option(help="last.ckpt of a run.")],
+    folder: Annotated[Path | None, typer.Option(help="Instead of models/.")] = None,
+) -> None:
+    """Write a trained residual network to models/, with its sha256 in the manifest."""
+    from deepmasque.training.export import export_refinement as export_network
+    from deepmasque.weights import MODELS
+
+    for path in export_network(checkpoint, folder or MODELS):
+        typer.echo(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB")
+
+
+def main() -> None:
+    """Run the command line; what cannot be done is one sentence and exit code 1."""
+    try:
+        app()
+    except DeepMasqueError as error:
+        typer.echo(str(error), err=True)
+        sys.exit(1)
+
+
 if __name__ == "__main__":
-    app()
+    main()

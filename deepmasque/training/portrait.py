@@ -1,100 +1,114 @@
 """Training of PortraitFCN+: data, task and run, on PyTorch Lightning."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import cv2
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import EMAWeightAveraging, LearningRateMonitor, ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    EMAWeightAveraging,
+    LearningRateMonitor,
+    ModelCheckpoint,
+)
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from deepmasque.portrait.alignment import resized_channels
-from deepmasque.portrait.network import PRIOR_CHANNELS, PortraitFCN
+from deepmasque.portrait.network import PortraitFCN
 from deepmasque.portrait.prior import soft_segmentation
 from deepmasque.training import augmentation
 from deepmasque.training.eg1800 import read_rgb
+from deepmasque.training.fcn8s import FCN8s
 from deepmasque.training.initialisation import calibrate, load_imagenet
+from deepmasque.training.journal import Journal, Pictures, loggers
 from deepmasque.training.photos import load
+from deepmasque.training.plates import training_plates
+from deepmasque.training.recipes import Settings
+from deepmasque.training.sheets import PortraitSheet
 
-CURRICULUM = ((0.0, (160, 128)), (0.4, (256, 192)), (0.8, (384, 288)))
-FULL_SIZE = (384, 288)
+NETWORKS = {"PortraitFCN": PortraitFCN, "FCN-8s": FCN8s}
 VALIDATE_EVERY = 4
 """Epochs between two looks at the development photos."""
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What a run is made of; kept in its checkpoint and on its card.
-
-    epochs: passes over the training photos. batch: scenes per step. encoder_rate, decoder_rate:
-    peaks of the one-cycle schedule. seed: of the weights' start, the order and the augmentation.
-    channels: 6 as in the paper, 7 with the soft segmentation prior. curriculum: from which share of
-    the epochs on the scenes have which size (height, width).
-    """
-
-    epochs: int = 30
-    batch: int = 16
-    encoder_rate: float = 5e-4
-    decoder_rate: float = 2.5e-3
-    seed: int = 2018
-    channels: int = PRIOR_CHANNELS
-    curriculum: tuple[tuple[float, tuple[int, int]], ...] = CURRICULUM
-
-    def size_at(self, epoch: int) -> tuple[int, int]:
-        """Scene size (height, width) in this epoch."""
-        progress = epoch / self.epochs
-        return [size for start, size in self.curriculum if progress >= start][-1]
+UNKNOWN = -1.0
+"""In the truth of uncertainty: nobody knows, it does not count."""
+FRACTIONAL = (0.05, 0.95)
+"""Alpha between these is neither person nor background."""
 
 
 class Scenes(Dataset):
     """Training scenes, a new one at every look; the epoch and the index alone decide which."""
 
-    def __init__(self, ready: Path, plates: Path, size: tuple[int, int], epoch: int, seed: int):
-        self.photos = sorted(ready.glob("train_*.npz"))
-        self.plates = sorted(plates.glob("*.jpg"))
-        self.size, self.epoch, self.seed = size, epoch, seed
+    def __init__(self, settings: Settings, ready: Path, plates: Path, epoch: int = 0):
+        pattern = "train_*.npz" if settings.portraits else "train_fashion_*.npz"
+        self.photos = sorted(ready.glob(pattern))
+        self.plates = training_plates(plates)
+        self.settings, self.epoch = settings, epoch
 
     def __len__(self) -> int:
         return len(self.photos)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         cv2.setNumThreads(1)
-        rng = np.random.default_rng((self.seed, self.epoch, index))
+        rng = np.random.default_rng((self.settings.seed, self.epoch, index))
         company = load(self.photos[rng.integers(len(self.photos))])
         plate = read_rgb(self.plates[rng.integers(len(self.plates))])
-        scene = augmentation.compose(load(self.photos[index]), company, plate, self.size, rng)
+        size, photo = self.settings.size_at(self.epoch), load(self.photos[index])
+        scene = augmentation.compose(photo, company, plate, size, self.settings.haired, rng)
         image = augmentation.relit(scene.image, rng)
-        return _tensors(image, augmentation.channels(scene, rng), scene.mask)
+        x = _input(image, augmentation.channels(scene, rng), self.settings)
+        truth = np.stack([scene.mask, scene.trusted, uncertainty_truth(scene)])
+        return x, torch.from_numpy(truth)
 
 
 class Unmoved(Dataset):
     """Ready photos as they are, for the figures shown during a run."""
 
-    def __init__(self, ready: Path, pattern: str):
-        self.photos = sorted(ready.glob(pattern))
+    def __init__(self, settings: Settings, ready: Path, pattern: str):
+        self.settings, self.photos = settings, sorted(ready.glob(pattern))
 
     def __len__(self) -> int:
         return len(self.photos)
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         photo = load(self.photos[index])
-        height, width = FULL_SIZE
+        height, width = self.settings.last_size
         image = cv2.resize(photo.image, (width, height), interpolation=cv2.INTER_AREA)
-        mask = cv2.resize(photo.mask, (width, height), interpolation=cv2.INTER_AREA) / 255
-        channels = resized_channels(photo.placements, photo.mask.shape, FULL_SIZE)
-        return _tensors(image, channels, mask)
+        mask = cv2.resize(photo.mask, (width, height), interpolation=cv2.INTER_AREA) / np.float32(
+            255
+        )
+        channels = resized_channels(photo.placements, photo.mask.shape, (height, width))
+        return _input(image, channels, self.settings), torch.from_numpy(mask)[None]
 
 
-def _tensors(image, channels, mask) -> tuple[Tensor, Tensor]:
-    """Network input (7, h, w) and mask (1, h, w), both float32."""
+def _input(image, channels, settings: Settings) -> Tensor:
+    """What the network sees of a scene: (channels, h, w) float32."""
     colour = image.astype(np.float32).transpose(2, 0, 1) / 127.5 - 1
-    stack = np.concatenate([colour, channels, soft_segmentation(image)[None]])
-    return torch.from_numpy(stack), torch.from_numpy(mask.astype(np.float32))[None]
+    planes = [colour, channels]
+    if max(settings.channels) >= len(colour) + len(channels):
+        planes.append(soft_segmentation(image))
+    return torch.from_numpy(np.concatenate(planes)[settings.channels])
+
+
+def uncertainty_truth(scene: augmentation.Scene) -> NDArray[np.float32]:
+    """(h, w) float32: 1 where alpha is truly fractional, 0 where not, UNKNOWN where nobody knows.
+
+    Only drawn hair has a true alpha. In a photo with a binary mask it is certain just far from the
+    boundary, a sixteenth of the height, that no pixel is fractional.
+    """
+    if scene.exact:
+        low, high = FRACTIONAL
+        return ((scene.mask > low) & (scene.mask < high)).astype(np.float32)
+    reach = len(scene.mask) // 16
+    square = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
+    near = cv2.morphologyEx(scene.mask, cv2.MORPH_GRADIENT, square) > 0
+    return np.where(near, np.float32(UNKNOWN), np.float32(0))
 
 
 class Photos(lightning.LightningDataModule):
@@ -105,50 +119,56 @@ class Photos(lightning.LightningDataModule):
         self.settings, self.ready, self.plates, self.workers = settings, ready, plates, workers
 
     def train_dataloader(self) -> DataLoader:
-        epoch = self.trainer.current_epoch if self.trainer else 0
-        size, seed = self.settings.size_at(epoch), self.settings.seed
-        scenes = Scenes(self.ready, self.plates, size, epoch, seed)
+        scenes = Scenes(self.settings, self.ready, self.plates)
+        # The trainer's own epoch lags behind while a run is taken up again.
+        steps = self.trainer.global_step if self.trainer else 0
+        scenes.epoch = steps // max(1, len(scenes) // self.settings.batch)
+        order = torch.Generator().manual_seed(self.settings.seed + scenes.epoch)
         return DataLoader(
             scenes,
             self.settings.batch,
-            shuffle=True,
+            sampler=torch.randperm(len(scenes), generator=order).tolist(),
             drop_last=True,
             num_workers=self.workers,
-            generator=torch.Generator().manual_seed(seed + epoch),
         )
 
     def val_dataloader(self) -> list[DataLoader]:
         patterns = ("development_*.npz", "held_fashion_*.npz")
         return [
-            DataLoader(Unmoved(self.ready, pattern), 8, num_workers=self.workers)
+            DataLoader(Unmoved(self.settings, self.ready, pattern), 8, num_workers=self.workers)
             for pattern in patterns
         ]
 
 
 class PortraitTask(lightning.LightningModule):
-    """PortraitFCN+ learning person probability: cross-entropy and soft IoU, edges counted more."""
+    """A network learning the probability of person and its own uncertainty."""
 
     def __init__(self, settings: Settings):
         super().__init__()
         self.save_hyperparameters(asdict(settings))
         self.settings = settings
-        self.network = PortraitFCN(settings.channels)
+        self.network = NETWORKS[settings.network](len(settings.channels))
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.network(x[:, : self.settings.channels])
+        return self.network(x)
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
-        x, mask = batch
-        logit = self(x.contiguous(memory_format=torch.channels_last)).float()
-        loss = portrait_loss(logit, mask)
-        self.log_dict({"train_loss": loss, "train_iou": iou(logit, mask).mean()}, prog_bar=True)
+        x, truth = batch
+        mask, trusted, uncertain = truth.split(1, dim=1)
+        logits = self(x.contiguous(memory_format=torch.channels_last)).float()
+        loss = portrait_loss(logits[:, :1], mask, trusted)
+        figures = {"train_loss": loss, "train_iou": iou(logits[:, :1], mask).mean()}
+        if logits.shape[1] > 1:
+            figures["uncertainty_loss"] = uncertainty_loss(logits[:, 1:], uncertain)
+            loss = loss + figures["uncertainty_loss"]
+        self.log_dict(figures, prog_bar=True)
         return loss
 
     def validation_step(
         self, batch: tuple[Tensor, Tensor], _: int, dataloader_idx: int = 0
     ) -> None:
         x, mask = batch
-        score = iou(self(x).float(), mask).mean()
+        score = iou(self(x)[:, :1].float(), mask).mean()
         name = ("development_iou", "held_back_fashion_iou")[dataloader_idx]
         self.log(name, score, batch_size=len(x), prog_bar=True, add_dataloader_idx=False)
 
@@ -167,17 +187,24 @@ class PortraitTask(lightning.LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
 
-def portrait_loss(logit: Tensor, mask: Tensor) -> Tensor:
+def portrait_loss(logit: Tensor, mask: Tensor, trusted: Tensor) -> Tensor:
     """Mean binary cross-entropy, edge pixels threefold, plus 1 - soft IoU of each photo.
 
-    logit, mask: (B, 1, H, W); mask within 0..1.
+    logit, mask, trusted: (B, 1, H, W); mask within 0..1; trusted 0 where it does not count.
     """
     spread = functional.max_pool2d(mask, 9, 1, 4) + functional.max_pool2d(-mask, 9, 1, 4)
-    entropy = functional.binary_cross_entropy_with_logits(logit, mask, weight=1 + 2 * spread)
-    probability = logit.sigmoid()
+    weight = (1 + 2 * spread) * trusted
+    entropy = functional.binary_cross_entropy_with_logits(logit, mask, weight=weight)
+    probability, mask = logit.sigmoid() * trusted, mask * trusted
     shared = (probability * mask).sum((1, 2, 3))
     union = (probability + mask - probability * mask).sum((1, 2, 3))
     return entropy + 0.5 * (1 - (shared + 1) / (union + 1)).mean()
+
+
+def uncertainty_loss(logit: Tensor, truth: Tensor) -> Tensor:
+    """Mean binary cross-entropy where the truth, (B, 1, H, W), is known."""
+    known = (truth != UNKNOWN).float()
+    return functional.binary_cross_entropy_with_logits(logit, truth.clamp(min=0), weight=known)
 
 
 def iou(logit: Tensor, mask: Tensor) -> Tensor:
@@ -187,32 +214,51 @@ def iou(logit: Tensor, mask: Tensor) -> Tensor:
     return torch.where(union > 0, (found & true).sum((1, 2, 3)) / union.clamp(min=1), 1.0)
 
 
+def start_from(task: PortraitTask, checkpoint: Path) -> None:
+    """Put the weights of another run into the task; inputs it did not have start at zero."""
+    content = torch.load(checkpoint, map_location="cpu", weights_only=True)
+    theirs = Settings(**content["hyper_parameters"]).channels
+    weights, first = content["state_dict"], "network.encoder.layers.0.1.weight"
+    widened = torch.zeros_like(task.network.encoder.layers[0][1].weight)
+    for place, channel in enumerate(theirs):
+        widened[:, task.settings.channels.index(channel)] = weights[first][:, place]
+    task.load_state_dict(weights | {first: widened})
+
+
 def train_portrait(
-    settings: Settings, *, ready: Path, plates: Path, imagenet: Path, run: Path, workers: int
+    settings: Settings,
+    *,
+    ready: Path,
+    plates: Path,
+    imagenet: Path,
+    run: Path,
+    workers: int,
+    logs: Sequence[str] = (),
+    patience: int | None = None,
 ) -> Path:
     """Train, or go on where `run/last.ckpt` stands; returns the checkpoint of averaged weights.
 
-    imagenet: the folded MobileNetV2 weights that the encoder starts from.
+    imagenet: the folded MobileNetV2 weights that the encoder starts from. logs: of
+    journal.LOGGERS, beside the CSV. patience: stop after so many looks at the development photos
+    without a better one; None for never.
+
+    Raises TrainingError if a logger is not there.
     """
+    writers = loggers(run, logs)
     lightning.seed_everything(settings.seed)
     task = PortraitTask(settings)
     last = run / "last.ckpt"
     data = Photos(settings, ready, plates, workers)
-    if not last.exists():
+    if not last.exists() and settings.start:
+        start_from(task, Path(settings.start))
+    elif not last.exists() and settings.pretrained:
         load_imagenet(task.network.encoder, imagenet)
-        calibrate(task.network, next(iter(data.train_dataloader()))[0][:, : settings.channels])
+        calibrate(task.network, next(iter(data.train_dataloader()))[0])
     trainer = lightning.Trainer(
         max_epochs=settings.epochs,
         precision="bf16-mixed",
-        logger=CSVLogger(run, name="", version=""),
-        callbacks=[
-            ModelCheckpoint(run, filename="best", monitor="development_iou", mode="max"),
-            ModelCheckpoint(
-                run, filename="last", enable_version_counter=False, save_on_train_epoch_end=True
-            ),
-            EMAWeightAveraging(decay=0.998),
-            LearningRateMonitor("epoch"),
-        ],
+        logger=writers,
+        callbacks=_callbacks(settings, run, patience),
         reload_dataloaders_every_n_epochs=1,
         check_val_every_n_epoch=min(VALIDATE_EVERY, settings.epochs),
         gradient_clip_val=1.0,
@@ -221,3 +267,20 @@ def train_portrait(
     )
     trainer.fit(task, data, ckpt_path=last if last.exists() else None, weights_only=False)
     return last
+
+
+def _callbacks(settings: Settings, run: Path, patience: int | None) -> list[Callback]:
+    draw = PortraitSheet(settings)
+    best = {"monitor": "development_iou", "mode": "max"}
+    return [
+        # Before the averaging, which takes the averaged weights back out after a validation.
+        Pictures(run, draw),
+        Journal(run, draw.titles),
+        ModelCheckpoint(run, filename="best", **best),
+        ModelCheckpoint(
+            run, filename="last", enable_version_counter=False, save_on_train_epoch_end=True
+        ),
+        EMAWeightAveraging(decay=0.998),
+        LearningRateMonitor("epoch"),
+        *([EarlyStopping(**best, patience=patience)] if patience is not None else []),
+    ]
