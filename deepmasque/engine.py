@@ -39,8 +39,18 @@ def portrait_engine() -> Engine:
 
     Raises WeightsError if the weights are not sound or the device asked for is absent.
     """
+    return _engine("portrait")
+
+
+@lru_cache
+def refinement_engine() -> Engine:
+    """The residual network, likewise; on the CPU it takes tiles of `portrait.refinement` alone."""
+    return _engine("refinement")
+
+
+def _engine(name: str) -> Engine:
     device = chosen_device()
-    return OpenVinoEngine("portrait") if device == "cpu" else TorchEngine("portrait", device)
+    return OpenVinoEngine(name) if device == "cpu" else TorchEngine(name, device)
 
 
 def chosen_device() -> str:
@@ -68,7 +78,7 @@ def _present_devices() -> list[str]:
 
 
 class OpenVinoEngine:
-    """The ONNX export on the CPU, any height and width divisible by 32.
+    """The ONNX export on the CPU.
 
     Computed in 32 bit: 16 would be faster only on some processors and give other bytes on them.
     """
@@ -97,8 +107,9 @@ class TorchEngine:
         from safetensors.torch import load
 
         from deepmasque.portrait.network import PortraitFCN
+        from deepmasque.portrait.residual_network import ResidualNetwork
 
-        network = PortraitFCN()
+        network = {"portrait": PortraitFCN, "refinement": ResidualNetwork}[name]()
         network.load_state_dict(load(verified(f"{name}.safetensors").read_bytes()))
         self._network = network.eval().to(device)
         self._torch = torch
@@ -108,5 +119,5 @@ class TorchEngine:
     def __call__(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         device = next(self._network.parameters()).device
         with self._torch.inference_mode():
-            logits = self._network(self._torch.from_numpy(x)[None].to(device))
-        return logits[0].float().cpu().numpy()
+            outputs = self._network(self._torch.from_numpy(x)[None].to(device))
+        return outputs[0].float().cpu().numpy()

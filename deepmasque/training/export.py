@@ -4,9 +4,13 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
+from torch import Tensor, nn
 
-from deepmasque.portrait.network import CHANNELS, PortraitFCN
+from deepmasque.portrait import residual_network
+from deepmasque.portrait.network import CHANNELS
+from deepmasque.portrait.refinement import TILE
 from deepmasque.training.portrait import PortraitTask, Settings
+from deepmasque.training.refinement import trained_network
 from deepmasque.weights import MODELS, enter_in_manifest
 
 EXAMPLE_SIZE = (384, 288)
@@ -16,10 +20,24 @@ def export_portrait(checkpoint: Path) -> list[Path]:
     """Write models/portrait.safetensors and models/portrait.onnx and enter them in the manifest."""
     network = trained_task(checkpoint).network
     weights, graph = MODELS / "portrait.safetensors", MODELS / "portrait.onnx"
-    save_file({name: value.contiguous() for name, value in network.state_dict().items()}, weights)
-    _write_onnx(network, graph)
+    _write_weights(network, weights)
+    rows, columns = (torch.export.Dim(name, min=2, max=256) for name in ("rows", "columns"))
+    example = torch.zeros(1, CHANNELS, *EXAMPLE_SIZE)
+    _write_onnx(network, example, graph, {"x": {2: 32 * rows, 3: 32 * columns}})
     enter_in_manifest(weights, "PortraitFCN+ with the prior, for torch on a GPU")
     enter_in_manifest(graph, "PortraitFCN+ with the prior, for OpenVINO on the CPU")
+    return [weights, graph]
+
+
+def export_refinement(checkpoint: Path, folder: Path = MODELS) -> list[Path]:
+    """Write refinement.safetensors and refinement.onnx and enter them in the folder's manifest."""
+    network = trained_network(checkpoint)
+    weights, graph = folder / "refinement.safetensors", folder / "refinement.onnx"
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_weights(network, weights)
+    _write_onnx(network, torch.zeros(1, residual_network.CHANNELS, TILE, TILE), graph)
+    enter_in_manifest(weights, "residual network after KNN matting, for torch on a GPU")
+    enter_in_manifest(graph, "residual network after KNN matting, for OpenVINO on the CPU")
     return [weights, graph]
 
 
@@ -31,19 +49,20 @@ def trained_task(checkpoint: Path) -> PortraitTask:
     return task.eval()
 
 
-def _write_onnx(network: PortraitFCN, path: Path) -> None:
-    example = torch.zeros(1, CHANNELS, *EXAMPLE_SIZE)
-    rows, columns = (
-        torch.export.Dim("rows", min=2, max=256),
-        torch.export.Dim("columns", min=2, max=256),
-    )
+def _write_weights(network: nn.Module, path: Path) -> None:
+    save_file({name: value.contiguous() for name, value in network.state_dict().items()}, path)
+
+
+def _write_onnx(
+    network: nn.Module, example: Tensor, path: Path, dynamic_shapes: dict | None = None
+) -> None:
     program = torch.onnx.export(
         network,
         (example,),
         dynamo=True,
-        input_names=["photo"],
-        output_names=["logits"],
-        dynamic_shapes={"x": {2: 32 * rows, 3: 32 * columns}},
+        input_names=["channels"],
+        output_names=["planes"],
+        dynamic_shapes=dynamic_shapes,
         verbose=False,
     )
     program.save(path, external_data=False)

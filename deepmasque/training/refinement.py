@@ -15,10 +15,11 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from deepmasque.evaluation import alphamatting
+from deepmasque.portrait.pictures import grey
 from deepmasque.portrait.refinement import CELL, local_colours, network_input
 from deepmasque.portrait.residual_network import ALPHA, ResidualNetwork
 from deepmasque.portrait.trimap import UNKNOWN
-from deepmasque.training import journal
+from deepmasque.training import journal, sheets
 from deepmasque.training.refinement_scenes import Scene, load
 
 HELD_BACK_EVERY = 30
@@ -227,16 +228,17 @@ def error_ratio(alpha: Tensor, x: Tensor, truth: Tensor, band: Tensor) -> Tensor
 def sheet(task: RefinementTask, scenes: Scenes) -> NDArray[np.uint8]:
     """Photo, KNN alpha, corrected alpha and truth of a few held-back crops."""
     crops = HeldBack(scenes.held_back, scenes.settings.crop)
-    rows = []
-    for index in range(min(SHOWN, len(crops))):
-        x, truth, band, _ = crops[index]
-        with torch.inference_mode():
-            corrected = torch.where(band > 0, task(x[None])[0].clamp(0, 1), truth)
-        given = (x[ALPHA : ALPHA + 1] + 1) / 2
-        greys = [each.expand(3, -1, -1) for each in (given, corrected, truth)]
-        rows.append(torch.cat([(x[:3] + 1) / 2, *greys], dim=2))
-    pixels = torch.cat(rows, dim=1).mul(255).round().byte()
-    return pixels.permute(1, 2, 0).numpy()
+    return sheets.sheet([_row(task, *crops[i]) for i in range(min(SHOWN, len(crops)))])
+
+
+def _row(
+    task: RefinementTask, x: Tensor, truth: Tensor, band: Tensor, _: Tensor
+) -> list[NDArray[np.uint8]]:
+    with torch.inference_mode():
+        corrected = torch.where(band > 0, task(x[None].to(task.device))[0].cpu(), truth)
+    photo = ((x[:3] + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
+    given = (x[ALPHA] + 1) / 2
+    return [photo, *(grey(alpha.clamp(0, 1).numpy()) for alpha in (given, corrected[0], truth[0]))]
 
 
 COLUMNS = ("photo", "KNN matting", "refined", "truth")

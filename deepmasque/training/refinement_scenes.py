@@ -18,13 +18,13 @@ from deepmasque.errors import TrimapError
 from deepmasque.evaluation import alphamatting
 from deepmasque.portrait.knn_matting import solve
 from deepmasque.portrait.trimap import BACKGROUND, FOREGROUND, UNKNOWN, from_mask, half_band
-from deepmasque.training import hair
+from deepmasque.training import hair, shapes
 from deepmasque.training.eg1800 import read_rgb
 from deepmasque.training.photos import load as load_photo
 from deepmasque.training.plates import crop_of, training_plates
 
 SIDE = 320
-"""Of a scene that is cut from a photo of alphamatting.com."""
+"""Of a scene that is cut from a photo of alphamatting.com, or made up."""
 LEAST_BAND = 0.04
 """Scenes with a smaller share of unknown pixels are not worth their place."""
 PORTRAIT_BANDS = 0.4
@@ -99,9 +99,6 @@ def _write(ready: Path, name: str, make: Callable[[Generator], Scene | None], se
     return True
 
 
-# --- sources ------------------------------------------------------------------------------------
-
-
 def _taken(folder: Path, name: str, trimap: str, rng: Generator) -> Scene | None:
     """A photo of alphamatting.com as it is."""
     photo, foreground = _photo(folder, name)
@@ -141,8 +138,8 @@ def _person(people: list[Path], plates: list[Path], rng: Generator) -> Scene | N
 
 def _shape(plates: list[Path], rng: Generator) -> Scene | None:
     """Fur, nets, feathers and the like."""
-    subject = hair.synthetic_subject((384, 384), rng)
-    plate = read_rgb(plates[rng.integers(len(plates))])
+    texture, plate = (read_rgb(plates[n]) for n in rng.integers(len(plates), size=2))
+    subject = shapes.synthetic_subject((SIDE, SIDE), rng, texture)
     return _generated(hair.composed(subject, plate, rng), rng)
 
 
@@ -174,9 +171,6 @@ def _recoloured(foreground: NDArray[np.uint8], rng: Generator) -> NDArray[np.uin
     return np.clip(foreground * gains, 0, 255).astype(np.uint8)
 
 
-# --- trimaps ------------------------------------------------------------------------------------
-
-
 def random_trimap(alpha: NDArray[np.float32], rng: Generator) -> NDArray[np.uint8]:
     """A trimap as a person might draw it round the true alpha, or as the portrait pipeline does.
 
@@ -205,9 +199,6 @@ def _portrait_trimap(alpha: NDArray[np.float32], rng: Generator) -> NDArray[np.u
     mask = np.clip(soft + rng.uniform(0, 0.25) * wrong * (4 * soft * (1 - soft)), 0, 1)
     reach = rng.uniform(7, 18)  # of photos of half a megapixel to two
     return from_mask(mask.astype(np.float32), width=reach / half_band(height, width))
-
-
-# --- solving ------------------------------------------------------------------------------------
 
 
 def _solved(
