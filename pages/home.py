@@ -4,8 +4,11 @@ import streamlit as st
 
 import deepmasque
 from deepmasque import samples
-from pages.components import before_after, viewer_pictures, working
-from pages.components.shelf import LOADING, backgrounds, device, sample_gallery
+from pages.components import before_after
+from pages.components.intake import LOADING, device, hand_over
+from pages.components.markup import working
+from pages.components.pictures import viewer_pictures
+from pages.components.shelf import backgrounds, sample_gallery
 
 
 @st.cache_resource(show_spinner=False)
@@ -63,8 +66,7 @@ st.html('<h2 class="dm-title">Or start with a sample</h2>')
 job = sample_gallery("home-samples", height="min(34vw, 460px)")
 about()
 if job:
-    st.session_state.job = job
-    st.session_state.pop("work", None)
+    hand_over("matte", job)
     st.switch_page("pages/matte.py")
 with lead:
     hero()

@@ -2,7 +2,7 @@
 
 import io
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
@@ -12,39 +12,26 @@ import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
 from streamlit.delta_generator import DeltaGenerator
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 import deepmasque
 from deepmasque import samples
 from deepmasque.compose import Gradient, alpha_channel
 from deepmasque.image import SUFFIXES, encode_jpeg, encode_png
 from deepmasque.portrait import pipeline, trimap
-from pages.components import (
-    before_after,
-    brush,
-    brush_pictures,
-    film,
-    picture_url,
-    seconds,
-    stage_times,
-    viewer_pictures,
-)
-from pages.components.shelf import (
-    LOADING,
-    Job,
-    Progress,
-    another_photo,
-    backgrounds,
-    device,
-    sample_gallery,
-    title,
-)
+from pages.components import before_after, brush
+from pages.components.intake import PhotoPage, Progress, another_photo, one_photo, title
+from pages.components.markup import chips, film, seconds, stage_times
+from pages.components.pictures import brush_pictures, picture_url, viewer_pictures
+from pages.components.shelf import Job, backgrounds
 
 OWN_UPLOADER = ".st-key-own-background input[type=file]"
+PAGE = PhotoPage("matte", kept=("work", "own", "first", "chosen"))
 
 
 @dataclass
 class Work:
-    """What this visitor's page is about; one at a time, so that memory stays bounded."""
+    """What this visitor's page is about."""
 
     name: str
     matte: deepmasque.Matte
@@ -52,30 +39,16 @@ class Work:
 
 
 def intake() -> None:
-    """Ask for a photo: a file, the webcam or a sample."""
+    """Ask for a photo: a file with or without a trimap, the webcam or a sample."""
     st.html('<h1 class="dm-title">Upload &amp; matte</h1>')
-    if error := st.session_state.pop("error", None):
-        st.error(error)
-    drop, pick = st.columns([6, 5], gap="large")
-    key = f"files-{st.session_state.setdefault('attempt', 0)}"
-    with drop.container(key="drop"):
-        st.file_uploader(
-            "Photo",
-            type=SUFFIXES,
-            accept_multiple_files=True,
-            key=key,
-            on_change=take_files,
-            args=[key],
-            label_visibility="collapsed",
-        )
+
+    def below() -> None:
         with st.container(horizontal=True, vertical_alignment="center"):
             if st.button("Use the webcam", icon=":material/photo_camera:", key="webcam"):
                 webcam()
             st.caption("Have a trimap? Add both files, named “Image” and “Trimap”.")
-    with pick.container(key="pick"):
-        job = sample_gallery("samples", height="clamp(280px, 56vh, 520px)")
-    if job:
-        start(job)
+
+    PAGE.intake(read=photo_and_trimap, several=True, below=below)
 
 
 @st.dialog("Webcam", width="large")
@@ -83,68 +56,33 @@ def webcam() -> None:
     """Take one picture."""
     picture = st.camera_input("Webcam", resolution="1080p", label_visibility="collapsed")
     if picture:
-        start(Job("webcam.jpg", picture.getvalue()))
+        PAGE.start(Job("webcam.jpg", picture.getvalue()))
 
 
-def take_files(key: str) -> None:
-    """Turn what was just dropped into a job, or into a sentence why not."""
-    files = st.session_state[key]
-    if not files:
-        return
-    st.session_state.attempt += 1  # the next drop zone begins empty
+def photo_and_trimap(files: Sequence[UploadedFile]) -> Job:
+    """One photo, or a photo and its trimap, told apart by their names."""
+    if len(files) == 1:
+        return one_photo(files)
     marked = {
         word: [file for file in files if word in file.name.lower()] for word in ("image", "trimap")
     }
-    if len(files) == 1:
-        st.session_state.job = Job(files[0].name, files[0].getvalue())
-    elif len(files) == 2 and len(marked["image"]) == len(marked["trimap"]) == 1:
-        photo, given = marked["image"][0], marked["trimap"][0]
-        st.session_state.job = Job(photo.name, photo.getvalue(), given.getvalue())
-    else:
-        st.session_state.error = (
+    if len(files) != 2 or any(len(found) != 1 for found in marked.values()):
+        raise deepmasque.DeepMasqueError(
             "Add one photo, or two files whose names contain “Image” and “Trimap”."
         )
+    photo, given = marked["image"][0], marked["trimap"][0]
+    return Job(photo.name, photo.getvalue(), given.getvalue())
 
 
-def start(job: Job) -> None:
-    """Begin with a photo in a fresh script run."""
-    st.session_state.job = job
-    st.rerun()
-
-
-def work_on(job: Job) -> None:
-    """Matte a photo, every stage shown as it ends."""
-    stage, side = st.columns([7, 3], gap="medium")
-    with side:
-        st.html(f'<h1 class="dm-title dm-name">{title(job.name)}</h1>')
-        rows = st.empty()
-        st.button("Cancel", key="cancel", on_click=leave)
-    progress = Progress(rows, stage=stage.empty())
-    try:
-        photo = deepmasque.read_image(job.photo)
-        progress.show(photo, LOADING)
-        device()
-        matte = deepmasque.matte(photo, trimap=job.trimap, on_stage=progress)
-    except deepmasque.ImageError as error:
-        st.session_state.error = another_photo(error)
-    except deepmasque.DeepMasqueError as error:
-        st.session_state.error = str(error)
-    else:
-        st.session_state.work = Work(job.name, matte)
-    del st.session_state.job
-    st.rerun()
-
-
-def leave() -> None:
-    """Forget the photo; the page asks for the next one."""
-    for name in ("job", "work", "own", "first", "chosen"):
-        st.session_state.pop(name, None)
+def matted(job: Job, photo: NDArray[np.uint8], progress: Progress) -> Work:
+    """Cut the people out."""
+    return Work(job.name, deepmasque.matte(photo, trimap=job.trimap, on_stage=progress))
 
 
 @st.fragment
 def result() -> None:
     """Look at the cut-out, put it on a background, correct it, take it home."""
-    work: Work = st.session_state.work
+    work: Work = PAGE.result
     left, right = st.columns([7, 3], gap="medium")
     with right:
         facts(work)
@@ -169,12 +107,8 @@ def result() -> None:
 def facts(work: Work) -> None:
     """Name the photo and what was measured."""
     height, width = work.matte.alpha.shape
-    chips = (
-        f"{width} × {height}",
-        seconds(sum(stage.seconds for stage in work.matte.stages)),
-        work.matte.device,
-    )
-    marks = "".join(f'<span class="dm-chip">{escape(chip)}</span>' for chip in chips)
+    whole = sum(stage.seconds for stage in work.matte.stages)
+    marks = chips(f"{width} × {height}", seconds(whole), work.matte.device)
     notes = "".join(f"<p>{escape(note)}</p>" for note in work.matte.notes)
     st.html(
         f'<h1 class="dm-title dm-name">{title(work.name)}</h1>'
@@ -209,9 +143,7 @@ def compare(work: Work, panel: DeltaGenerator) -> None:
         st.error(error)
     with panel:
         downloads(work, st.session_state.chosen, own)
-        if st.button("New photo", key="new", width="stretch"):
-            leave()
-            st.rerun()
+        PAGE.leave_button(width="stretch")
         st.html(stage_times(work.matte.stages))
 
 
@@ -300,13 +232,15 @@ def correct(work: Work, panel: DeltaGenerator) -> None:
         )
         width = st.slider("Band width", 0.5, 4.0, 1.0, 0.25, format="%.2f×", key="band")
         rows = st.empty()
-    base = matte.trimap if width == 1 else trimap.from_mask(matte.mask, width)
+    base = (
+        matte.trimap if width == 1 else trimap.from_mask(matte.mask, matte.uncertainty, width=width)
+    )
     strokes = brush(
         brush_pictures(f"{work.identity}-{width}", matte.image, base), key=f"brush-{work.identity}"
     )
     if strokes is None:
         return
-    kept = len(pipeline.STAGES) - 3
+    kept = pipeline.STAGES.index("Trimap")
     try:
         painted = trimap.painted(base, [trimap.Stroke(**stroke) for stroke in strokes])
         again = deepmasque.rematte(matte, painted, on_stage=Progress(rows, matte.stages[:kept]))
@@ -318,9 +252,9 @@ def correct(work: Work, panel: DeltaGenerator) -> None:
     st.rerun(scope="fragment")
 
 
-if "job" in st.session_state:
-    work_on(st.session_state.job)
-elif "work" in st.session_state:
+if PAGE.job:
+    PAGE.work_on(matted)
+elif PAGE.result:
     result()
 else:
     intake()

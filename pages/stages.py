@@ -9,41 +9,29 @@ from html import escape
 from pathlib import Path
 from uuid import uuid4
 
+import numpy as np
 import plotly.graph_objects as go
 import streamlit as st
-from streamlit.delta_generator import DeltaGenerator
+from numpy.typing import NDArray
 
 import deepmasque
 from deepmasque.evaluation.metrics import mad
-from deepmasque.image import SUFFIXES, encode_png, reduced
+from deepmasque.image import encode_png, reduced
 from deepmasque.portrait import pictures, pipeline
 from deepmasque.portrait.knn_matting import TOLERANCE, Solution
 from deepmasque.portrait.neighbours import Neighbourhood, neighbourhood, telling_pixels
 from deepmasque.portrait.trimap import UNKNOWN
-from pages.components import (
-    before_after,
-    data_url,
-    neighbours,
-    picture,
-    seconds,
-    steps,
-    viewer_pictures,
-    working,
-)
-from pages.components.shelf import (
-    LOADING,
-    Job,
-    Progress,
-    another_photo,
-    backgrounds,
-    device,
-    sample_gallery,
-    title,
-)
+from pages.components import before_after, neighbours, picture, steps
+from pages.components.charts import AMBER, BLUE, GREY, PALE, WHITE, chart, dressed
+from pages.components.intake import PhotoPage, Progress, title
+from pages.components.markup import caption, chips, seconds, working
+from pages.components.pictures import data_url, viewer_pictures
+from pages.components.shelf import Job, backgrounds
 
+PAGE = PhotoPage("stages", kept=("trace",))
 MOST_PIXELS = 1_000_000
 SPACES = {"rgb": "RGB", "hsv": "HSV", "lab": "Lab"}
-LINES = {"rgb": "#f5a623", "hsv": "#f3ede4", "lab": "#54a8ff"}
+LINES = {"rgb": AMBER, "hsv": WHITE, "lab": BLUE}
 RINGS = ("Like colour, near", "Like colour, anywhere")
 NOTHING_UNKNOWN = "The trimap decided every pixel of this photo, so there is nothing to solve."
 KNN = "KNN matting"
@@ -90,79 +78,30 @@ class Trace:
 def intake() -> None:
     """Ask for a photo: a file, a sample, or the one last matted."""
     st.html('<h1 class="dm-title">Stages</h1>')
-    if error := st.session_state.pop("stages-error", None):
-        st.error(error)
-    drop, pick = st.columns([6, 5], gap="large")
-    key = f"stages-file-{st.session_state.setdefault('attempt', 0)}"
-    with drop.container(key="drop"):
-        st.file_uploader(
-            "Photo",
-            type=SUFFIXES,
-            key=key,
-            on_change=take_file,
-            args=[key],
-            label_visibility="collapsed",
-        )
+
+    def below() -> None:
         if work := st.session_state.get("work"):
             label = f"Take “{Path(work.name).stem}” from Upload & matte"
             if st.button(label, icon=":material/arrow_forward:", key="take"):
-                start(Job(work.name, encode_png(reduced(work.matte.image, MOST_PIXELS))))
-    with pick.container(key="pick"):
-        job = sample_gallery("stages-samples", height="clamp(280px, 56vh, 520px)")
-    if job:
-        start(job)
+                PAGE.start(Job(work.name, encode_png(reduced(work.matte.image, MOST_PIXELS))))
+
+    PAGE.intake(below=below)
 
 
-def take_file(key: str) -> None:
-    """Turn the file that was just dropped into a job."""
-    if file := st.session_state[key]:
-        st.session_state.attempt += 1  # the next drop zone begins empty
-        st.session_state["stages-job"] = Job(file.name, file.getvalue())
-
-
-def start(job: Job) -> None:
-    """Begin with a photo in a fresh script run."""
-    st.session_state["stages-job"] = job
-    st.rerun()
-
-
-def work_on(job: Job) -> None:
-    """Run the pipeline, every stage shown as it ends."""
-    stage, side = st.columns([7, 3], gap="medium")
-    with side:
-        st.html(f'<h1 class="dm-title dm-name">{title(job.name)}</h1>')
-        rows = st.empty()
-        st.button("Cancel", key="cancel", on_click=leave)
-    progress = Progress(rows, stage=stage.empty())
-    try:
-        photo = deepmasque.read_image(job.photo)
-        height, width = photo.shape[:2]
-        photo = reduced(photo, MOST_PIXELS)
-        progress.show(photo, LOADING)
-        device()
-        records = []
-        matte = deepmasque.matte(photo, on_stage=progress, on_solution=records.append)
-    except deepmasque.ImageError as error:
-        st.session_state["stages-error"] = another_photo(error)
-    except deepmasque.DeepMasqueError as error:
-        st.session_state["stages-error"] = str(error)
-    else:
-        spaces = {"rgb": Solved(matte, *records)}
-        st.session_state.trace = Trace(job.name, (width, height), spaces)
-    del st.session_state["stages-job"]
-    st.rerun()
-
-
-def leave() -> None:
-    """Forget the photo; the page asks for the next one."""
-    for name in ("stages-job", "trace"):
-        st.session_state.pop(name, None)
+def traced(job: Job, photo: NDArray[np.uint8], progress: Progress) -> Trace:
+    """Run the pipeline and keep how the matting was solved."""
+    height, width = photo.shape[:2]
+    records = []
+    matte = deepmasque.matte(
+        reduced(photo, MOST_PIXELS), on_stage=progress, on_solution=records.append
+    )
+    return Trace(job.name, (width, height), {"rgb": Solved(matte, *records)})
 
 
 @st.fragment
 def show() -> None:
     """Step through the stages."""
-    trace: Trace = st.session_state.trace
+    trace: Trace = PAGE.result
     facts(trace)
     chosen = STEPS[steps(STEPS, [time_of(trace, name) for name in STEPS], key=key(trace, "steps"))]
     with st.container(key="step"):
@@ -178,8 +117,7 @@ def facts(trace: Trace) -> None:
     """Name the photo and what was measured; downloads and the next photo beside it."""
     height, width = trace.matte.alpha.shape
     whole = sum(stage.seconds for stage in trace.matte.stages)
-    chips = (f"{width} × {height}", seconds(whole), trace.matte.device)
-    marks = "".join(f'<span class="dm-chip">{escape(chip)}</span>' for chip in chips)
+    marks = chips(f"{width} × {height}", seconds(whole), trace.matte.device)
     small = "" if trace.full_size == (width, height) else reduction(trace)
     with st.container(horizontal=True, vertical_alignment="center", key="stages-head"):
         st.html(
@@ -193,9 +131,7 @@ def facts(trace: Trace) -> None:
             on_click="ignore",
             key="pictures",
         )
-        if st.button("New photo", key="new"):
-            leave()
-            st.rerun()
+        PAGE.leave_button()
 
 
 def reduction(trace: Trace) -> str:
@@ -213,12 +149,7 @@ def stage_picture(trace: Trace, name: str) -> None:
     """Show what a stage produced, and its notes."""
     stage = next(stage for stage in trace.matte.stages if stage.name == name)
     picture(stage.picture, name, identity=name, key=key(trace, "picture"))
-    caption(*stage.notes)
-
-
-def caption(*sentences: str) -> None:
-    """Write a line under a picture."""
-    st.html(f'<p class="dm-help dm-caption">{escape(" ".join(sentences))}</p>')
+    st.html(caption(escape(" ".join(stage.notes))))
 
 
 def neighbour_picture(trace: Trace, name: str) -> None:
@@ -226,7 +157,7 @@ def neighbour_picture(trace: Trace, name: str) -> None:
     solution = trace.spaces["rgb"].solution
     telling = telling_pixels(solution)
     if not telling:
-        caption(NOTHING_UNKNOWN)
+        st.html(caption(NOTHING_UNKNOWN))
         return
     state = key(trace, "neighbours")
     pointed = (st.session_state.get(state) or {}).get("pixel")
@@ -250,8 +181,11 @@ def neighbour_picture(trace: Trace, name: str) -> None:
         },
         key=state,
     )
-    caption(
-        "Press any pixel of the bright band. Thicker lines and longer bars are stronger affinities."
+    st.html(
+        caption(
+            "Press any pixel of the bright band. Thicker lines and longer bars are stronger"
+            " affinities."
+        )
     )
 
 
@@ -273,27 +207,20 @@ def lossless(identity: str, _matte: deepmasque.Matte) -> tuple[str, str]:
 def convergence(trace: Trace, name: str) -> None:
     """Plot the residuals of each colour space as soon as it is solved."""
     if not (trace.matte.trimap == UNKNOWN).any():
-        caption(NOTHING_UNKNOWN)
+        st.html(caption(NOTHING_UNKNOWN))
         return
     place, below = st.empty(), st.empty()
+
+    def plot() -> None:
+        chart(residual_chart(trace.spaces), f"residuals-{len(trace.spaces)}", place)
+
     for features, space in SPACES.items():
         if features not in trace.spaces:
-            plot(place, trace)
-            below.html(f'<p class="dm-help dm-caption">Solving in {space} …</p>')
+            plot()
+            below.html(caption(f"Solving in {space} …"))
             trace.solved(features)
-    plot(place, trace)
-    with below.container():
-        caption("How far the system is from solved after each step of conjugate gradients.")
-
-
-def plot(place: DeltaGenerator, trace: Trace) -> None:
-    """Put the chart of what has been solved so far into its place."""
-    place.plotly_chart(
-        residual_chart(trace.spaces),
-        theme=None,
-        config={"displayModeBar": False},
-        key=f"residuals-{len(trace.spaces)}",
-    )
+    plot()
+    below.html(caption("How far the system is from solved after each step of conjugate gradients."))
 
 
 def residual_chart(spaces: dict[str, Solved]) -> go.Figure:
@@ -308,7 +235,7 @@ def residual_chart(spaces: dict[str, Solved]) -> go.Figure:
                 line={"color": LINES[features], "width": 2.5},
                 hovertemplate="step %{x}: %{y:.1e}",
             )
-    figure.add_hline(TOLERANCE, line={"color": "#9b9083", "width": 1.5, "dash": "dash"})
+    figure.add_hline(TOLERANCE, line={"color": GREY, "width": 1.5, "dash": "dash"})
     figure.add_annotation(
         text=f"tolerance 10<sup>{math.log10(TOLERANCE):.0f}</sup>",
         x=0,
@@ -318,22 +245,15 @@ def residual_chart(spaces: dict[str, Solved]) -> go.Figure:
         y=math.log10(TOLERANCE),
         yshift=11,
         showarrow=False,
-        font_color="#b9afa2",
+        font_color=PALE,
     )
-    grid = {"gridcolor": "#2e2924", "zeroline": False, "title_font_color": "#b9afa2"}
-    figure.update_xaxes(title="step", fixedrange=True, rangemode="tozero", **grid)
-    figure.update_yaxes(
-        title="residual", type="log", dtick=1, exponentformat="power", fixedrange=True, **grid
-    )
+    figure.update_xaxes(title="step", rangemode="tozero")
+    figure.update_yaxes(title="residual", type="log", dtick=1, exponentformat="power")
+    dressed(figure, 500).update_xaxes(fixedrange=True)
     figure.update_layout(
-        height=500,
-        margin={"l": 70, "r": 20, "t": 20, "b": 60},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="#141110",
-        font={"family": "Source Sans, sans-serif", "size": 14, "color": "#cfc6ba"},
-        hoverlabel={"bgcolor": "#1a1714", "font_color": "#f3ede4"},
-        legend={"x": 0.99, "y": 0.98, "xanchor": "right", "yanchor": "top", "font_size": 15},
-        dragmode=False,
+        margin={"l": 70, "t": 20, "b": 60},
+        legend={"orientation": "v", "x": 0.99, "y": 0.98, "xanchor": "right", "yanchor": "top"},
+        legend_font_size=15,
     )
     return figure
 
@@ -365,8 +285,10 @@ def colour_spaces(trace: Trace, name: str) -> None:
         )
         apart = mad(rgb.alpha, hsv.alpha, rgb.trimap == UNKNOWN)
         st.html(
-            f'<p class="dm-help dm-caption">{apart:.3f} apart on average in the band. '
-            "<b>Amber</b>: RGB is more opaque, <b class=dm-blue>blue</b>: HSV.</p>"
+            caption(
+                f"{apart:.3f} apart on average in the band. "
+                "<b>Amber</b>: RGB is more opaque, <b class=dm-blue>blue</b>: HSV."
+            )
         )
 
 
@@ -414,9 +336,9 @@ STEPS = (
     "Cut-out",
 )
 
-if "stages-job" in st.session_state:
-    work_on(st.session_state["stages-job"])
-elif "trace" in st.session_state:
+if PAGE.job:
+    PAGE.work_on(traced)
+elif PAGE.result:
     show()
 else:
     intake()

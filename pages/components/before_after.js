@@ -7,12 +7,8 @@
 // state: background = { id, kind, colours }
 
 const PLUS = '<svg viewBox="0 0 24 24" aria-hidden="true"><path d="M12 5v14M5 12h14"/></svg>';
-const mounted = new WeakMap();
 
-export default function ({ data, parentElement, setStateValue }) {
-  if (!mounted.has(parentElement)) mounted.set(parentElement, mount(parentElement));
-  mounted.get(parentElement)(data, setStateValue);
-}
+export default mountedOnce(mount);
 
 function mount(root) {
   const find = (selector) => root.querySelector(selector);
@@ -46,9 +42,6 @@ function mount(root) {
 
   function layout(rect) {
     for (const element of [photo, cut, first, ...backdrops]) laid(element, rect);
-    find("output").textContent = `${rect.zoom < 1.05 ? 1 : rect.zoom.toFixed(1)}×`;
-    find(".out").disabled = rect.zoom <= 1.001;
-    stage.classList.toggle("zoomed", rect.zoom > 1.001);
     drawSplit();
   }
 
@@ -91,7 +84,6 @@ function mount(root) {
     event.preventDefault();
     slideTo(to);
   });
-  zoomTools(stage, view);
   const showsAlpha = () => find(".alpha").getAttribute("aria-pressed") === "true";
 
   function showAlpha(shown) {
@@ -208,7 +200,7 @@ function mount(root) {
     next.click();
   });
 
-  return (data, setStateValue) => {
+  return ({ data, setStateValue }) => {
     tell = setStateValue;
     if (data.id !== pictures) load(data);
     const ids = data.backgrounds.map(({ id }) => id).join();

@@ -2,17 +2,13 @@
 // trigger: solve = [{ mark: "keep" | "erase" | "unknown", radius, points: [[x, y], …] }] in photo pixels
 
 const TINTS = { keep: null, erase: [8, 7, 6, 205], unknown: [245, 166, 35, 150] };
-const mounted = new WeakMap();
 
-export default function ({ data, parentElement, setTriggerValue }) {
-  if (!mounted.has(parentElement)) mounted.set(parentElement, mount(parentElement));
-  mounted.get(parentElement)(data, setTriggerValue);
-}
+export default mountedOnce(mount);
 
 function mount(root) {
   const find = (selector) => root.querySelector(selector);
   const [stage, photo, tint, ring, size] = [".stage", ".photo", ".tint", ".ring", ".size input"].map(find);
-  const view = createView(stage, { moved: layout, one: gesture });
+  const view = createView(stage, { moved: layout, one: gesture, paints: true });
   const settled = document.createElement("canvas"); // the tint with every finished stroke
   let trimap = null;
   let photoWidth = 1;
@@ -27,8 +23,6 @@ function mount(root) {
   function layout(rect) {
     laid(photo, rect);
     laid(tint, rect);
-    find("output").textContent = `${rect.zoom < 1.05 ? 1 : rect.zoom.toFixed(1)}×`;
-    find(".out").disabled = rect.zoom <= 1.001;
   }
 
   function toPhoto({ x, y }) {
@@ -123,8 +117,6 @@ function mount(root) {
     if (event.pointerType === "mouse") showRing({ x: event.clientX - box.left, y: event.clientY - box.top });
   });
   stage.addEventListener("pointerleave", () => ring.classList.remove("on"));
-  find(".in").onclick = () => view.zoomAt(1.6);
-  find(".out").onclick = () => view.zoomAt(1 / 1.6);
   find(".undo").onclick = undo;
   find(".solve").onclick = () => send("solve", strokes);
   pick("keep");
@@ -149,7 +141,7 @@ function mount(root) {
     stage.dataset.ready = data.id;
   }
 
-  return (data, setTriggerValue) => {
+  return ({ data, setTriggerValue }) => {
     send = setTriggerValue;
     if (data.id === shown) return;
     shown = data.id;

@@ -8,18 +8,14 @@ const COLOURS = ["#f5a623", "#ffffff"]; // of the rings
 const CLICK = 6; // px a finger may move and still point
 const AROUND = [9, 26]; // least and most pixels from the chosen one to the edge of the crop
 const PATCH = 9; // px of the photo beside each affinity
-const mounted = new WeakMap();
 let kept = {}; // the last photo, which outlives the component
 
-export default function ({ data, parentElement, setStateValue }) {
-  if (!mounted.has(parentElement)) mounted.set(parentElement, mount(parentElement));
-  mounted.get(parentElement)(data, setStateValue);
-}
+export default mountedOnce(mount);
 
 function mount(root) {
   const find = (selector) => root.querySelector(selector);
   const [stage, photo, tint, ties, crop] = [".stage", ".photo", ".tint", ".ties", ".crop"].map(find);
-  const view = createView(stage, { moved: layout, one: gesture });
+  const view = createView(stage, { moved: layout, one: gesture, about: chosen });
   let shown = null;
   let picture = null;
   let data = null;
@@ -32,8 +28,6 @@ function mount(root) {
     laid(photo, rect);
     laid(tint, rect);
     for (const scene of [photo, tint]) scene.style.imageRendering = rect.scale > 3 ? "pixelated" : "";
-    find("output").textContent = `${rect.zoom < 1.05 ? 1 : rect.zoom.toFixed(1)}×`;
-    find(".out").disabled = rect.zoom <= 1.001;
     drawTies();
   }
 
@@ -98,6 +92,11 @@ function mount(root) {
     const context = canvas.getContext("2d");
     context.scale(ratio, ratio);
     return { context, width, height };
+  }
+
+  function chosen() {
+    const [x, y] = place(pixel);
+    return { x, y };
   }
 
   function place([x, y]) {
@@ -203,10 +202,9 @@ function mount(root) {
     currentTarget.setAttribute("aria-pressed", pressed);
     tint.style.visibility = pressed ? "" : "hidden";
   };
-  zoomTools(stage, view, () => { const [x, y] = place(pixel); return { x, y }; });
   new ResizeObserver(() => { if (picture) drawCrop(); }).observe(crop);
 
-  return (fresh, setStateValue) => {
+  return ({ data: fresh, setStateValue }) => {
     tell = setStateValue;
     data = fresh;
     if (fresh.id !== shown) load(fresh);

@@ -1,35 +1,20 @@
 // data: { id, label, url: data URL of the picture }
 
-const mounted = new WeakMap();
-
-export default function ({ data, parentElement }) {
-  if (!mounted.has(parentElement)) mounted.set(parentElement, mount(parentElement));
-  mounted.get(parentElement)(data);
-}
+export default mountedOnce(mount);
 
 function mount(root) {
   const find = (selector) => root.querySelector(selector);
   const [stage, scene] = [find(".stage"), find(".scene")];
-  const view = createView(stage, { moved: layout, one: gesture });
+  const view = createView(stage, { moved: (rect) => laid(scene, rect), one: gesture });
   let shown = null;
   let held = null;
-
-  function layout(rect) {
-    laid(scene, rect);
-    find("output").textContent = `${rect.zoom < 1.05 ? 1 : rect.zoom.toFixed(1)}×`;
-    find(".out").disabled = rect.zoom <= 1.001;
-    stage.style.cursor = rect.zoom > 1.001 ? "grab" : "";
-  }
 
   function gesture(phase, point) {
     if (phase === "move") view.pan(point.x - held.x, point.y - held.y);
     held = point;
   }
 
-  zoomTools(stage, view);
-
-  return async ({ id, label, url }) => {
-    if (id === shown) return;
+  async function load({ id, label, url }) {
     shown = id;
     const image = await decoded(url);
     if (id !== shown) return;
@@ -37,5 +22,9 @@ function mount(root) {
     ambient(find(".ambient"), image);
     view.show(image.naturalWidth, image.naturalHeight);
     stage.dataset.ready = id;
+  }
+
+  return ({ data }) => {
+    if (data.id !== shown) load(data);
   };
 }

@@ -3,16 +3,11 @@
 
 // Where the arrow keys already mean something.
 const OWN_ARROWS = "input, textarea, select, [contenteditable], [role=slider], [role=radio], [role=dialog] *";
-const mounted = new WeakMap();
 
-export default function ({ data, parentElement, setStateValue }) {
-  if (!mounted.has(parentElement)) mounted.set(parentElement, mount(parentElement.querySelector(".steps"), data));
-  const { update, listen } = mounted.get(parentElement);
-  update(data, setStateValue);
-  return listen();
-}
+export default mountedOnce(mount);
 
-function mount(strip, { step }) {
+function mount(root, { data: { step } }) {
+  const strip = root.querySelector(".steps");
   let current = step;
   let tell = () => {};
 
@@ -42,27 +37,23 @@ function mount(strip, { step }) {
     if (strip.contains(target)) strip.children[current].focus();
   }
 
-  return {
-    update({ names, times }, setStateValue) {
-      tell = setStateValue;
-      while (strip.children.length < names.length) {
-        const index = strip.children.length;
-        const tab = document.createElement("button");
-        tab.setAttribute("role", "tab");
-        tab.append(document.createElement("span"), document.createElement("small"));
-        tab.onclick = () => go(index);
-        strip.append(tab);
-      }
-      names.forEach((name, index) => {
-        const [label, time] = strip.children[index].children;
-        label.textContent = name;
-        time.textContent = times[index];
-      });
-      draw();
-    },
-    listen() {
-      window.addEventListener("keydown", onKey);
-      return () => window.removeEventListener("keydown", onKey);
-    },
+  return ({ data: { names, times }, setStateValue }) => {
+    tell = setStateValue;
+    while (strip.children.length < names.length) {
+      const index = strip.children.length;
+      const tab = document.createElement("button");
+      tab.setAttribute("role", "tab");
+      tab.append(document.createElement("span"), document.createElement("small"));
+      tab.onclick = () => go(index);
+      strip.append(tab);
+    }
+    names.forEach((name, index) => {
+      const [label, time] = strip.children[index].children;
+      label.textContent = name;
+      time.textContent = times[index];
+    });
+    draw();
+    window.addEventListener("keydown", onKey);
+    return () => window.removeEventListener("keydown", onKey);
   };
 }

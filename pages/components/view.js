@@ -7,10 +7,12 @@ window.addEventListener("scroll", () => { pageScrolled = performance.now(); }, {
 
 // `moved(rect)` is told where the picture lies, in stage pixels; `one(phase, point, event)` gets
 // every one-finger or mouse gesture as "down", "move", "up" or, when a second finger lands, "cancel".
-function createView(stage, { moved, one }) {
+// The buttons zoom about `about()`. A stage that is painted on has no full screen and no double click.
+function createView(stage, { moved, one, about = () => undefined, paints = false }) {
   const picture = { width: 1, height: 1 };
   const rect = { left: 0, top: 0, scale: 1, width: 0, height: 0, zoom: 1 };
   const fingers = new Map();
+  const { out, output, larger } = zoomButtons(stage, paints);
   let pinch = null;
   let gesture = false;
 
@@ -26,6 +28,9 @@ function createView(stage, { moved, one }) {
       top: held(top, height, stage.clientHeight),
       zoom: scale / fitScale(),
     });
+    output.textContent = `${rect.zoom < 1.05 ? 1 : rect.zoom.toFixed(1)}×`;
+    out.disabled = rect.zoom <= 1.001;
+    stage.classList.toggle("zoomed", rect.zoom > 1.001);
     moved(rect);
   }
 
@@ -94,6 +99,13 @@ function createView(stage, { moved, one }) {
     else return;
     event.preventDefault();
   });
+  larger.onclick = () => zoomAt(1.6, about());
+  out.onclick = () => zoomAt(1 / 1.6, about());
+  stage.addEventListener("dblclick", (event) => {
+    if (paints || event.target.closest("button, .grip")) return;
+    if (rect.zoom > 1.01) fit();
+    else zoomAt(3, pointIn(event));
+  });
   new ResizeObserver(() => {
     const { zoom, left, top } = rect;
     if (zoom > 1.001) place(left, top, fitScale() * zoom);
@@ -103,8 +115,6 @@ function createView(stage, { moved, one }) {
   return {
     rect,
     pan,
-    fit,
-    zoomAt,
     show(width, height) {
       Object.assign(picture, { width, height });
       fit();
@@ -112,19 +122,23 @@ function createView(stage, { moved, one }) {
   };
 }
 
-// The buttons, which zoom about `point()` or the middle, and a double click to zoom in and back.
-function zoomTools(stage, view, point = () => undefined) {
-  const find = (selector) => stage.querySelector(selector);
-  find(".in").onclick = () => view.zoomAt(1.6, point());
-  find(".out").onclick = () => view.zoomAt(1 / 1.6, point());
-  find(".full").hidden = !stage.requestFullscreen;
-  find(".full").onclick = () => (document.fullscreenElement ? document.exitFullscreen() : stage.requestFullscreen());
-  stage.addEventListener("dblclick", (event) => {
-    if (event.target.closest("button, .grip")) return;
-    const box = stage.getBoundingClientRect();
-    if (view.rect.zoom > 1.01) view.fit();
-    else view.zoomAt(3, { x: event.clientX - box.left, y: event.clientY - box.top });
+const LINES = { out: "M5 12h14", in: "M5 12h14M12 5v14", full: "M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5" };
+
+// Put the buttons for zooming behind what else the stage's toolbar offers.
+function zoomButtons(stage, paints) {
+  const [out, larger, full] = [["out", "Zoom out"], ["in", "Zoom in"], ["full", "Full screen"]].map(([name, label]) => {
+    const button = Object.assign(document.createElement("button"), {
+      className: name, innerHTML: `<svg viewBox="0 0 24 24"><path d="${LINES[name]}"/></svg>`,
+    });
+    button.setAttribute("aria-label", label);
+    return button;
   });
+  const output = document.createElement("output");
+  output.setAttribute("aria-label", "Zoom");
+  full.hidden = paints || !stage.requestFullscreen;
+  full.onclick = () => (document.fullscreenElement ? document.exitFullscreen() : stage.requestFullscreen());
+  stage.querySelector(".tools").append(out, output, larger, full);
+  return { out, output, larger };
 }
 
 function laid(element, rect) {

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 from plotly.subplots import make_subplots
 
 from deepmasque.portrait.trimap import BACKGROUND, FOREGROUND, UNKNOWN
+from pages.components.charts import AMBER, BLUE, GREY, WHITE, dressed
 
-AMBER, BLUE, WHITE, GREY = "#f5a623", "#54a8ff", "#f3ede4", "#9b9083"
-PALE, GRID = "#b9afa2", "#2e2924"
 COLOURS = {"Board": AMBER, "Twin": WHITE, "Exact": BLUE, "Desktop": GREY}
 BOARD = "LaunchPad"
 KINDS = {
@@ -162,21 +161,3 @@ def window(trimap: NDArray[np.uint8]) -> list[float]:
         return [-0.5, len(trimap) - 0.5]
     margin = max(20, np.ptp(unknown) // 8)
     return [max(0, unknown[0] - margin) - 0.5, min(len(trimap) - 1, unknown[-1] + margin) + 0.5]
-
-
-def dressed(figure: go.Figure, height: int) -> go.Figure:
-    """Give a chart the look of the dark stage."""
-    figure.update_xaxes(
-        gridcolor=GRID, zeroline=False, title_font_color=PALE, title_standoff=8, fixedrange=False
-    )
-    figure.update_yaxes(gridcolor=GRID, zeroline=False, title_font_color=PALE, fixedrange=True)
-    return figure.update_layout(
-        height=height,
-        margin={"l": 60, "r": 16, "t": 44, "b": 50},
-        paper_bgcolor="rgba(0,0,0,0)",
-        plot_bgcolor="#141110",
-        font={"family": "Source Sans, sans-serif", "size": 14, "color": "#cfc6ba"},
-        hoverlabel={"bgcolor": "#1a1714", "font_color": WHITE},
-        legend={"orientation": "h", "x": 0, "y": 1.02, "yanchor": "bottom", "font_size": 13},
-        dragmode=False,
-    )

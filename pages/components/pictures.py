@@ -1,0 +1,61 @@
+"""Pictures on their way to the browser, as data URLs."""
+
+import base64
+
+import numpy as np
+import streamlit as st
+from numpy.typing import NDArray
+from PIL import Image
+
+from deepmasque.compose import alpha_channel
+from deepmasque.image import encode_jpeg, encode_png
+from deepmasque.matte import Matte
+
+VIEW_SIDE = 2400  # long side of the pictures sent to the viewer: sharp at 3x zoom on a laptop
+
+
+@st.cache_data(max_entries=6, show_spinner=False)
+def viewer_pictures(identity: str, _matte: Matte) -> dict[str, str]:
+    """Photo, foreground and alpha as data URLs of one size, at most VIEW_SIDE px long."""
+    return {
+        "id": identity,
+        "photo": picture_url(_matte.image, VIEW_SIDE),
+        "foreground": picture_url(_matte.foreground, VIEW_SIDE),
+        "alpha": data_url(encode_png(shrunk(alpha_channel(_matte), VIEW_SIDE)), "png"),
+    }
+
+
+@st.cache_data(max_entries=6, show_spinner=False)
+def brush_pictures(
+    identity: str, _image: NDArray[np.uint8], _trimap: NDArray[np.uint8]
+) -> dict[str, str | int]:
+    """Photo and trimap as data URLs for `brush`, with the photo's size in pixels."""
+    height, width = _trimap.shape
+    return {
+        "id": identity,
+        "width": width,
+        "height": height,
+        "photo": picture_url(_image, VIEW_SIDE),
+        "trimap": data_url(encode_png(shrunk(_trimap, VIEW_SIDE, Image.Resampling.NEAREST)), "png"),
+    }
+
+
+def shrunk(
+    pixels: NDArray[np.uint8], side: int, resample: Image.Resampling = Image.Resampling.LANCZOS
+) -> NDArray[np.uint8]:
+    """Scale a picture down so that its long side is at most `side` px."""
+    if max(pixels.shape[:2]) <= side:
+        return pixels
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((side, side), resample)
+    return np.asarray(picture)
+
+
+def picture_url(pixels: NDArray[np.uint8], side: int) -> str:
+    """Encode an RGB picture as a JPEG data URL, at most `side` px long."""
+    return data_url(encode_jpeg(shrunk(pixels, side), quality=90), "jpeg")
+
+
+def data_url(data: bytes, kind: str) -> str:
+    """Write an encoded picture as a URL the browser opens without a request."""
+    return f"data:image/{kind};base64,{base64.b64encode(data).decode()}"
