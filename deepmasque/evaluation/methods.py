@@ -1,0 +1,219 @@
+"""Every way to an alpha matte that can be compared here, ours and others', each by one adapter."""
+
+import hashlib
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deepmasque.engine import portrait_engine
+from deepmasque.errors import DeepMasqueError
+from deepmasque.portrait import knn_matting, mediapipe_graphs
+from deepmasque.portrait.alignment import placements
+from deepmasque.portrait.landmarks import find_faces
+from deepmasque.portrait.segmentation import person_probability
+from deepmasque.portrait.trimap import BACKGROUND, FOREGROUND, UNKNOWN, checked, from_mask
+from deepmasque.weights import MODELS
+
+Image = NDArray[np.uint8]
+Trimap = NDArray[np.uint8]
+Solver = Callable[[Image, Trimap | None], NDArray]
+"""(H, W, 3) uint8 sRGB, and (H, W) uint8 where a trimap is needed, to alpha, (H, W) in 0..1. What
+the user should know of this one result is given out as a warning (UserWarning)."""
+Needs = Literal["image", "image and trimap"]
+
+OURS = "DeepMasque, MIT"
+GRABCUT_ROUNDS = 5
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to an alpha matte.
+
+    Attributes
+    ----------
+    name: on the command line and in tables.
+    title: for people.
+    needs: what it is given beside the image.
+    source: whose idea it is, whose code, under which licence.
+    load: brings the models into memory; returns what solves.
+    version: of everything that decides the result; another one makes another alpha.
+    device: what computes, in words.
+    unusable: why it cannot run here, in one sentence; None where it can.
+    """
+
+    name: str
+    title: str
+    needs: Needs
+    source: str
+    load: Callable[[], Solver]
+    version: Callable[[], str]
+    device: Callable[[], str] = lambda: "CPU"
+    unusable: Callable[[], str | None] = lambda: None
+
+
+def methods() -> tuple[Method, ...]:
+    """All methods in the order of the table: ours, the textbooks', other projects'."""
+    from deepmasque.evaluation.peers import peers
+
+    return (*_portrait(), *_knn(), *_pymatting(), _selfie(), _grabcut(), *peers())
+
+
+def method(name: str) -> Method:
+    """The method of that name; "onnx:FILE" is the network in that file.
+
+    Raises DeepMasqueError if there is none.
+    """
+    from deepmasque.evaluation.peers import ONNX, onnx_network
+
+    if name.startswith(ONNX):
+        return onnx_network(Path(name.removeprefix(ONNX)))
+    named = {each.name: each for each in methods()}
+    if name not in named:
+        raise DeepMasqueError(f"{name} is no method: there are {', '.join(named)} and onnx:FILE.")
+    return named[name]
+
+
+def pipeline_trimap() -> Method:
+    """What draws a trimap where a method needs one and none is given; solves for trimap / 255."""
+
+    def solve(image: Image, _: Trimap | None) -> NDArray[np.float32]:
+        return from_mask(*_person(image)) / np.float32(255)
+
+    return _ours("pipeline-trimap", "Trimap of the portrait pipeline", "image", "", solve)
+
+
+def _portrait() -> list[Method]:
+    shen = "Shen et al., Automatic Portrait Segmentation for Image Stylization, 2016"
+    chen = "Chen, Li, Tang, KNN Matting, 2013"
+
+    def with_knn(image: Image, _: Trimap | None) -> NDArray[np.float32]:
+        return knn_matting.knn_matting(image, from_mask(*_person(image)))
+
+    return [
+        _ours("portraitfcn", "PortraitFCN+", "image", shen, lambda image, _: _person(image)[0]),
+        _ours("portraitfcn-knn", "PortraitFCN+ and KNN", "image", f"{shen}; {chen}", with_knn),
+    ]
+
+
+def _knn() -> list[Method]:
+    chen = "Chen, Li, Tang, KNN Matting, 2013"
+    levin = "Levin, Lischinski, Weiss, A Closed-Form Solution to Natural Image Matting, 2008"
+    kinds = [
+        ("knn-rgb", "KNN, RGB", "rgb", knn_matting.TUNED, f"{chen}; {levin}"),
+        ("knn-hsv", "KNN, HSV", "hsv", knn_matting.TUNED, f"{chen}; {levin}"),
+        ("knn-textbook", "KNN, plain (HSV)", "hsv", knn_matting.TEXTBOOK, chen),
+    ]
+
+    def solver(features: str, kind: knn_matting.Method) -> Solver:
+        return lambda image, trimap: knn_matting.solve(image, trimap, features, method=kind).alpha
+
+    return [
+        _ours(name, title, "image and trimap", source, solver(features, kind))
+        for name, title, features, kind, source in kinds
+    ]
+
+
+def _pymatting() -> list[Method]:
+    kinds = [
+        ("cf", "closed form", "Levin, Lischinski, Weiss, 2008"),
+        ("knn", "KNN", "Chen, Li, Tang, 2013"),
+        ("lbdm", "learning based", "Zheng, Kambhamettu, Learning Based Digital Matting, 2009"),
+        ("rw", "random walk", "Grady et al., Random Walks for Interactive Alpha-Matting, 2005"),
+    ]
+
+    def loader(kind: str) -> Callable[[], Solver]:
+        def load() -> Solver:
+            import pymatting
+
+            estimate = getattr(pymatting, f"estimate_alpha_{kind}")
+            return _of_trimap(lambda image, trimap: estimate(image / 255.0, trimap / 255.0))
+
+        return load
+
+    return [
+        Method(
+            f"pymatting-{kind}",
+            f"PyMatting {title}",
+            "image and trimap",
+            f"{source}; PyMatting (Germer et al. 2020), MIT",
+            loader(kind),
+            lambda: f"PyMatting {version('pymatting')}",
+        )
+        for kind, title, source in kinds
+    ]
+
+
+def _selfie() -> Method:
+    def load() -> Solver:
+        graph = mediapipe_graphs.selfie_segmentation()
+        return lambda image, _: graph.process(image).segmentation_mask
+
+    return Method(
+        "mediapipe-selfie",
+        "MediaPipe selfie",
+        "image",
+        "MediaPipe Selfie Segmentation, Google, Apache-2.0",
+        load,
+        lambda: f"MediaPipe {version('mediapipe')}",
+    )
+
+
+def _grabcut() -> Method:
+    def cut(image: Image, trimap: Trimap) -> NDArray[np.float32]:
+        labels = np.full(trimap.shape, cv2.GC_PR_FGD, np.uint8)  # as the paper starts: eq. 1
+        labels[trimap == BACKGROUND], labels[trimap == FOREGROUND] = cv2.GC_BGD, cv2.GC_FGD
+        models = np.zeros((1, 65)), np.zeros((1, 65))
+        cv2.setRNGSeed(0)
+        cv2.grabCut(image, labels, None, *models, GRABCUT_ROUNDS, cv2.GC_INIT_WITH_MASK)
+        return np.isin(labels, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
+
+    return Method(
+        "grabcut",
+        "OpenCV GrabCut",
+        "image and trimap",
+        "Rother, Kolmogorov, Blake, GrabCut, 2004; OpenCV, Apache-2.0",
+        lambda: _of_trimap(cut),
+        lambda: f"OpenCV {cv2.__version__}",
+    )
+
+
+def _of_trimap(estimate: Callable[[Image, Trimap], NDArray]) -> Solver:
+    """A solver that refuses a trimap nothing can be solved from, and returns a decided one."""
+
+    def solve(image: Image, trimap: Trimap | None) -> NDArray:
+        trimap = checked(trimap, image.shape[:2])
+        if not (trimap == UNKNOWN).any():
+            return trimap / np.float32(255)
+        return estimate(image, trimap)
+
+    return solve
+
+
+def _person(image: Image) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The network's mask and uncertainty, as in the portrait pipeline."""
+    faces = find_faces(image)
+    if not faces:
+        warnings.warn("No face was found, so the mean placement was used.", stacklevel=2)
+    transforms = placements(faces, *image.shape[:2])
+    return person_probability(image, transforms, portrait_engine())
+
+
+def _ours(name: str, title: str, needs: Needs, source: str, solver: Solver) -> Method:
+    device = (lambda: portrait_engine().device) if needs == "image" else (lambda: "CPU")
+    credit = f"{source}; {OURS}"
+    return Method(name, title, needs, credit, lambda: solver, _own_version, device)
+
+
+def _own_version() -> str:
+    """The project's version, and a digest of the code and the weights that decide our mattes."""
+    stages = Path(knn_matting.__file__).parent
+    files = [*sorted(stages.glob("*.py")), MODELS / "manifest.json"]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
+    return f"DeepMasque {version('deepmasque')}, code and weights {digest[:8]}"
