@@ -193,9 +193,10 @@ def ranking(
     skips).
     """
     each, times = _kinds(votes, methods)
-    again = np.random.default_rng(seed).multinomial(
-        times.sum(), times / max(times.sum(), 1), size=rounds
-    )
+    again = np.empty((rounds, 0))
+    if len(times):
+        rng = np.random.default_rng(seed)
+        again = rng.multinomial(times.sum(), times / times.sum(), size=rounds)
     found = strengths(np.tensordot(np.vstack([times, again]), each, axes=1))
     score, *others = found / (found + 1)
     low, high = np.percentile(others, [2.5, 97.5], axis=0)
