@@ -93,6 +93,25 @@ def publish(
 
 
 @app.command()
+def ladder(
+    data: Data,
+    trained: Annotated[Path, typer.Option(help="Folder of the runs.")] = Path("runs"),
+    only: Annotated[list[str], typer.Option(help="Keys of rungs; may be repeated.")] = (),
+) -> None:
+    """Measure every rung of the ladder on eg1800/validation.txt; writes models/runs/ladder.csv."""
+    from rich.progress import track
+
+    from deepmasque.training.eg1800 import EG1800
+    from deepmasque.training.ladder import enter, summary
+    from deepmasque.training.ladder_scores import measure
+
+    photos = EG1800(data / "eg1800")
+    ids = track(photos.ids("validation"), "Measuring")
+    table = enter(summary(measure(photos, ids, trained, tuple(only))))
+    typer.echo(table.to_string())
+
+
+@app.command()
 def prepare_refinement(
     data: Annotated[Path, typer.Option(help="Folder with alphamatting/ backgrounds/.")],
     photos: Ready = Path("runs/ready"),
@@ -140,6 +159,26 @@ def export_refinement(
 
     for path in export_network(checkpoint, folder or MODELS):
         typer.echo(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB")
+
+
+@app.command()
+def hair(
+    out: Annotated[Path, typer.Option(help="The JPEG file to write.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Show ready photos before its backgrounds, not the samples.")
+    ] = None,
+    ready: Ready = Path("runs/ready"),
+    seed: int = 0,
+) -> None:
+    """Draw hair on people, fur and more on shapes: photo, alpha, foreground, on green."""
+    from deepmasque.image import encode_jpeg, write_atomic
+    from deepmasque.training.hair_gallery import photo_gallery, sample_gallery
+
+    if data is None:
+        picture = sample_gallery(seed)
+    else:
+        picture = photo_gallery(ready, data / "backgrounds", seed)
+    write_atomic(out, encode_jpeg(picture, quality=80))
 
 
 def main() -> None:

@@ -3,7 +3,6 @@
 import datetime
 import importlib.util
 import json
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -16,6 +15,7 @@ from lightning.pytorch.callbacks import Callback, Timer
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
 from numpy.typing import NDArray
 
+from deepmasque import provenance
 from deepmasque.errors import SettingsError
 from deepmasque.image import encode_jpeg, write_atomic
 from deepmasque.training.runs import RECORD, SAMPLES, Record
@@ -88,7 +88,7 @@ class Journal(Timer):
             seconds=round(self.time_elapsed(), 1),
             hardware=hardware(trainer),
             date=datetime.datetime.now(datetime.UTC).date().isoformat(),
-            commit=commit(),
+            commit=provenance.commit() or None,
             pictures=self.pictures,
         )
         self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -109,21 +109,5 @@ def hardware(trainer: lightning.Trainer) -> str:
     """What the run was computed on, in words."""
     if trainer.strategy.root_device.type == "cuda":
         return torch.cuda.get_device_name()
-    lines = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    models = [line.split(":", 1)[1].strip() for line in lines.splitlines() if "model name" in line]
     threads = torch.get_num_threads()
-    count = f"{threads} thread" if threads == 1 else f"{threads} threads"
-    return f"{models[0] if models else 'CPU'}, {count}"
-
-
-def commit() -> str | None:
-    """The commit of the code, with + where it was changed since; None outside of git."""
-    root = Path(__file__).parent
-    try:
-        done = subprocess.run(
-            ["git", "describe", "--always", "--dirty=+", "--exclude=*"],
-            cwd=root, capture_output=True, text=True, check=True,
-        )  # fmt: skip
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return done.stdout.strip() or None
+    return f"{provenance.processor()}, {threads} {'thread' if threads == 1 else 'threads'}"
