@@ -36,5 +36,24 @@ def portraits(
     write_contact_sheet(data, hardest, out / "worst.jpg")
 
 
+@app.command()
+def alphamatting(
+    data: Annotated[Path, typer.Option(help="Folder with input, alpha, trimap1, trimap2.")],
+    weights: Annotated[Path, typer.Option(help="Folder with FOLD/refinement.safetensors.")],
+    out: Annotated[Path, typer.Option(help="Folder for errors.csv and PyMatting's alphas.")],
+    fold: Annotated[list[int], typer.Option(help="Only this one; may be repeated.")] = (1, 2, 3),
+) -> None:
+    """Errors of KNN matting and of its refinement, leave-one-fold-out, beside PyMatting's."""
+    from deepmasque.evaluation.alphamatting import GOALS, measured, shares, summary, torch_engine
+
+    engines = {each: torch_engine(weights / str(each) / "refinement.safetensors") for each in fold}
+    out.mkdir(parents=True, exist_ok=True)
+    rows = pd.DataFrame(track(measured(data, engines, out), "Measuring"))
+    rows.to_csv(out / "errors.csv", index=False)
+    typer.echo(summary(rows).to_string(float_format="%.3f"))
+    for peer, share in shares(rows).items():
+        typer.echo(f"SAD on trimap1 / {peer}: {share:.3f} (goal {GOALS[peer]:.2f})")
+
+
 if __name__ == "__main__":
     app()

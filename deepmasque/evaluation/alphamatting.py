@@ -73,16 +73,18 @@ def read(folder: Path, name: str) -> Photo:
     return Photo(name, image, truth.astype(np.float32) / 255, trimaps)
 
 
-def measured(folder: Path, listed: list[str], engines: list[Engine], cache: Path) -> Iterator[dict]:
+def measured(folder: Path, engines: dict[int, Engine], cache: Path) -> Iterator[dict]:
     """Yield one row for each photo, trimap and method: SAD, MSE, Grad, Conn in the unknown pixels.
 
-    listed: the photos to measure. engines: of the networks that left out fold 1, 2, 3. cache: where
-    PyMatting's alphas are kept, which take minutes.
+    engines: for every fold to be measured the network that left it out. cache: where PyMatting's
+    alphas are kept, which take minutes.
     """
-    everything = names(folder)
+    listed = names(folder)
     for name in listed:
+        engine = engines.get(fold_of(name, listed))
+        if engine is None:
+            continue
         photo = read(folder, name)
-        engine = engines[fold_of(name, everything) - 1]
         for trimap in TRIMAPS:
             for method, alpha in _alphas(photo, trimap, engine, cache):
                 unknown = photo.trimaps[trimap] == UNKNOWN

@@ -67,14 +67,15 @@ def test_every_method_is_measured_on_every_photo(folder, tmp_path):
             used.append(self.fold)
             return super().__call__(x)
 
-    engines = [Fold(fold) for fold in (1, 2, 3)]
-    listed = alphamatting.names(folder)
-    rows = pd.DataFrame(alphamatting.measured(folder, listed, engines, tmp_path))
+    engines = {fold: Fold(fold) for fold in (1, 2, 3)}
+    rows = pd.DataFrame(alphamatting.measured(folder, engines, tmp_path))
     assert len(rows) == 3 * 2 * 4
     assert used == [1, 1, 2, 2, 3, 3]
     table = alphamatting.summary(rows)["SAD"].unstack()
     assert 0 < table.loc["trimap1", "PyMatting closed form"] < table.loc["trimap1", "PyMatting KNN"]
     assert table.loc["trimap1", REFINED] == pytest.approx(table.loc["trimap1", SOLVED])
+    one = pd.DataFrame(alphamatting.measured(folder, {2: Fold(2)}, tmp_path))
+    assert set(one["photo"]) == {"GT02"}
     shares = alphamatting.shares(rows)
     assert shares["PyMatting closed form"] == pytest.approx(
         table.loc["trimap1", REFINED] / table.loc["trimap1", "PyMatting closed form"]
