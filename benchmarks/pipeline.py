@@ -14,7 +14,7 @@ import numpy as np
 from pymatting import estimate_alpha_knn, estimate_foreground_ml
 
 from deepmasque import matte, read_image, samples
-from deepmasque.portrait.prior import soft_segmentation
+from deepmasque.portrait.mediapipe_graphs import selfie_segmentation
 from deepmasque.portrait.trimap import from_mask
 
 PIXELS = 1_000_000
@@ -47,9 +47,9 @@ def main() -> None:
 def peer_stages(image: np.ndarray) -> dict[str, float]:
     """Seconds of the peer's stages, under the names of ours."""
     seconds = {}
-    soft_segmentation(image)
+    selfie = selfie_segmentation()
     start = time.perf_counter()
-    mask = soft_segmentation(image)
+    mask = selfie.process(image).segmentation_mask
     seconds["PortraitFCN+"] = time.perf_counter() - start
     start = time.perf_counter()
     trimap = from_mask(mask)
