@@ -14,6 +14,7 @@ page = st.navigation(
         st.Page("pages/home.py", title="Home", default=True),
         st.Page("pages/matte.py", title="Upload & matte", url_path="matte"),
         st.Page("pages/stages.py", title="Stages", url_path="stages"),
+        st.Page("pages/training.py", title="Training", url_path="training"),
         st.Page("pages/hardware.py", title="Hardware", url_path="hardware"),
     ],
     position="top",

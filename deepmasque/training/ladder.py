@@ -54,11 +54,15 @@ def read_ladder(path: Path = TABLE) -> pd.DataFrame:
 
     Raises TrainingError if the table is missing or damaged.
     """
+    if not path.exists():
+        raise TrainingError(
+            "The ladder was not measured yet: `python -m deepmasque.training ladder`."
+        )
     try:
         table = pd.read_csv(path).set_index("key")
         return table[["mean_iou", "fifth_percentile", "photos", "date"]]
     except (OSError, ValueError, KeyError) as error:
-        raise TrainingError(f"The ladder {path.name} cannot be read: {error}.") from error
+        raise TrainingError(f"{path.name} cannot be read: {error}.") from error
 
 
 def summary(scores: pd.DataFrame) -> pd.DataFrame:
