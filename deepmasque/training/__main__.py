@@ -168,7 +168,7 @@ def hair(
         Path | None, typer.Option(help="Show ready photos before its backgrounds, not the samples.")
     ] = None,
     ready: Ready = Path("runs/ready"),
-    seed: int = 0,
+    seed: int = 23,
 ) -> None:
     """Draw hair on people, fur and more on shapes: photo, alpha, foreground, on green."""
     from deepmasque.image import encode_jpeg, write_atomic
@@ -178,7 +178,7 @@ def hair(
         picture = sample_gallery(seed)
     else:
         picture = photo_gallery(ready, data / "backgrounds", seed)
-    write_atomic(out, encode_jpeg(picture, quality=80))
+    write_atomic(out, encode_jpeg(picture, quality=70))
 
 
 def main() -> None:

@@ -24,7 +24,9 @@ FINE = 3
 """Strands are drawn this many times too large along either side."""
 SHIFT = 4
 """Fractional bits of the coordinates that OpenCV draws at."""
-VISIBLE = 1 / 64
+MARGIN = 8
+"""Pixels round the strands for their width and blur."""
+VISIBLE = np.float32(1 / 64)
 """Below this alpha a pixel's own foreground colour says nothing; its surroundings tell it."""
 UNLIKE_HAIR = 120
 """Sum of the channels' differences from the usual colour at which something is no hair."""
@@ -32,6 +34,8 @@ MOST_STRANDS = 1500
 """Of one layer."""
 BEHIND = 0.2
 """Share of the layers that come out from behind the subject."""
+NOTHING = np.float32(1e-3)
+"""An alpha that does not even show in 8 bits."""
 HEAD_CENTRE, HEAD_RADIUS = (300.0, 320.0), 205.0
 """The head in pixels of the 600 x 800 reference pose, hair without volume included."""
 
@@ -137,12 +141,12 @@ def with_strands(
     """
     layer = premultiplied(subject)
     edge = boundary_of(subject.alpha)
-    edge = _near(layer, edge, head, rng) if head else _stretches(edge, rng)
+    edge = near_head(subject, edge, head, rng) if head else _stretches(edge, rng)
     unit = head[2] if head else np.sqrt(subject.alpha.size) / 6
     main = HAIR[rng.choice(len(HAIR), p=HAIR_ODDS)]
-    bare = _unveiled(subject.alpha, 0.1 * unit) if head else np.float32(1)
+    shown = _unveiled(subject.alpha, 0.1 * unit) if head else _wholly(layer)
     for style in _layers(main, rng):
-        layer = _with_layer(layer, edge, unit, style, bare, rng)
+        layer = _with_layer(layer, edge, unit, style, shown, rng)
     return subject_of(layer, subject.alpha)
 
 
@@ -153,7 +157,7 @@ def furred(layer: Layer, unit: float, style: Style, layers: int, rng: Generator)
     """
     edge = boundary_of(layer[..., 3])
     for _ in range(layers):
-        layer = _with_layer(layer, edge, unit, style, np.float32(1), rng)
+        layer = _with_layer(layer, edge, unit, style, _wholly(layer), rng)
     return layer
 
 
@@ -175,7 +179,7 @@ def composed(subject: Subject, plate: NDArray[np.uint8], rng: Generator) -> Hair
     if rng.random() < 0.3:
         back = cv2.GaussianBlur(back, (0, 0), rng.uniform(0.5, 4))
     if rng.random() < 0.6:
-        alpha, front, back = _seen_through_lens(alpha, front, back, rng.uniform(0.3, 0.9))
+        alpha, front, back = seen_through_lens(alpha, front, back, rng.uniform(0.3, 0.9))
     composite = blend(alpha, front, back)
     return HairScene(_degraded(composite, rng), alpha, front, back, composite)
 
@@ -186,9 +190,6 @@ def blend(
     """alpha * F + (1 - alpha) * B, (h, w, 3) float32."""
     share = alpha[..., None]
     return share * foreground + (1 - share) * background
-
-
-# --- strands ------------------------------------------------------------------------------------
 
 
 def boundary_of(alpha: NDArray[np.float32]) -> Boundary:
@@ -211,8 +212,8 @@ def boundary_of(alpha: NDArray[np.float32]) -> Boundary:
     return Boundary(points.astype(np.float32), normals.astype(np.float32)).where(kept)
 
 
-def _near(
-    layer: Layer, edge: Boundary, head: tuple[float, float, float], rng: Generator
+def near_head(
+    subject: Subject, edge: Boundary, head: tuple[float, float, float], rng: Generator
 ) -> Boundary:
     """The edge round the head, down to the ears, the chin or the shoulders.
 
@@ -222,8 +223,8 @@ def _near(
     low = rng.choice([0, 0.6, 1.2], p=[0.4, 0.3, 0.3])
     crown = down < -0.2
     kept = (np.hypot(across, down) < 1.7) & (down < low) & (abs(across) < 1.5)
-    if crown.any() and low > 0:
-        colours = _inner_colours(layer, edge, np.full((len(down), 1), 5.0))
+    if crown.any():
+        colours = _inner_colours(premultiplied(subject), edge, np.full((len(down), 1), 5.0))
         away = np.abs(colours - np.median(colours[crown], axis=0)).sum(axis=1)
         kept &= crown | (away < UNLIKE_HAIR)
     return edge.where(kept)
@@ -239,7 +240,7 @@ def _stretches(boundary: Boundary, rng: Generator) -> Boundary:
 
 def _layers(main: Style, rng: Generator) -> Iterator[Style]:
     """From the back to the front: the main style in one to three densities, then flyaways."""
-    share = np.exp(rng.uniform(np.log(0.06), np.log(1)))
+    share = np.exp(rng.uniform(np.log(0.1), np.log(1.3)))
     for _ in range(rng.integers(1, 4)):
         yield replace(main, clumps=tuple(share * count for count in main.clumps))
     if rng.random() < 0.7:
@@ -250,6 +251,10 @@ def _unveiled(alpha: NDArray[np.float32], reach: float) -> NDArray[np.float32]:
     """How much strands show, (h, w, 1): less the deeper inside, where they would cross the face."""
     within = cv2.GaussianBlur(alpha, (0, 0), max(reach, 0.5))
     return np.clip(2 * (1 - within), 0, 1)[..., None]
+
+
+def _wholly(layer: Layer) -> NDArray[np.float32]:
+    return np.ones((*layer.shape[:2], 1), np.float32)
 
 
 def _with_layer(
@@ -268,11 +273,25 @@ def _with_layer(
     roots = _places(len(boundary.points), count, rng)
     tints = _local_colours(layer, boundary.where(roots), rng)
     curves, clump = _curves(style, boundary.where(roots), unit, rng)
-    strands = _drawn(layer.shape[:2], curves, clump, tints, rng.uniform(*style.width), rng)
-    if rng.random() < 0.5:
-        strands *= rng.uniform(0.6, 1)
-    strands = _blurred(_shaded(strands, rng), rng) * shown
-    return over(layer, strands) if rng.random() < BEHIND else over(strands, layer)
+    rows, columns = part = _around(curves, layer.shape[:2])
+    curves -= np.float32([columns.start, rows.start])
+    strands = _drawn(layer[part].shape[:2], curves, clump, tints, rng.uniform(*style.width), rng)
+    strands[..., :3] *= _light(strands.shape[:2], rng)
+    strands = _blurred(strands, rng)
+    strands *= shown[part] * np.float32(rng.choice([1, rng.uniform(0.6, 1)]))
+    under, upper = layer[part], strands
+    if rng.random() < BEHIND:
+        under, upper = upper, under
+    result = layer.copy()
+    result[part] = over(upper, under)
+    return result
+
+
+def _around(curves: NDArray[np.float32], size: tuple[int, int]) -> tuple[slice, slice]:
+    """The rows and columns of the picture that the curves, blurred, may be seen in."""
+    low = np.clip(curves.min(axis=(0, 1)).astype(int) - MARGIN, 0, np.array(size[::-1]) - 1)
+    high = np.clip(curves.max(axis=(0, 1)).astype(int) + MARGIN, low + 1, size[::-1])
+    return slice(low[1], high[1]), slice(low[0], high[0])
 
 
 def _places(along: int, count: int, rng: Generator) -> NDArray[np.int64]:
@@ -369,17 +388,14 @@ def _inner_colours(layer: Layer, edge: Boundary, depth: NDArray[np.float64]) -> 
     height, width = layer.shape[:2]
     inner = np.rint(edge.points - edge.normals * depth).astype(int)
     x, y = np.clip(inner, 0, (width - 1, height - 1)).T
-    mixed = cv2.blur(layer, (3, 3))[y, x]
+    mixed = layer[y, x]
     return mixed[:, :3] / np.maximum(mixed[:, 3:], 0.25)
 
 
-def _shaded(layer: Layer, rng: Generator) -> Layer:
-    """Light that changes slowly over the picture; hair shines in bands."""
-    height, width = layer.shape[:2]
+def _light(size: tuple[int, int], rng: Generator) -> NDArray[np.float32]:
+    """Factors (h, w, 1) that change slowly over the picture, so that hair shines in bands."""
     cells = rng.normal(0, 0.25, (rng.integers(3, 9), rng.integers(3, 9))).astype(np.float32)
-    light = np.exp(cv2.resize(cells, (width, height), interpolation=cv2.INTER_CUBIC))
-    colour = np.minimum(layer[..., :3] * light[..., None], 255 * layer[..., 3:])
-    return np.concatenate([colour, layer[..., 3:]], axis=2)
+    return np.exp(cv2.resize(cells, size[::-1], interpolation=cv2.INTER_CUBIC))[..., None]
 
 
 def _blurred(layer: Layer, rng: Generator) -> Layer:
@@ -402,12 +418,12 @@ def _motion(length: float, angle: float) -> NDArray[np.float32]:
     return (kernel / kernel.sum()).astype(np.float32)
 
 
-# --- layers -------------------------------------------------------------------------------------
-
-
 def premultiplied(subject: Subject) -> Layer:
     """The layer that a cut-out is."""
-    return np.dstack([subject.foreground * subject.alpha[..., None], subject.alpha])
+    layer = np.empty((*subject.alpha.shape, 4), np.float32)
+    np.multiply(subject.foreground, subject.alpha[..., None], out=layer[..., :3])
+    layer[..., 3] = subject.alpha
+    return layer
 
 
 def reduced(canvas: NDArray[np.uint8]) -> Layer:
@@ -436,8 +452,7 @@ def _colours(layer: Layer) -> NDArray[np.float32]:
     """
     alpha = layer[..., 3:]
     seen = alpha >= VISIBLE
-    own = np.where(seen, layer[..., :3] / np.maximum(alpha, VISIBLE), 0)
-    return np.clip(_filled(np.concatenate([own, seen], axis=2).astype(np.float32)), 0, 255)
+    return np.clip(_filled(layer * seen / np.maximum(alpha, VISIBLE)), 0, 255)
 
 
 def _filled(weighted: Layer) -> NDArray[np.float32]:
@@ -453,25 +468,22 @@ def _filled(weighted: Layer) -> NDArray[np.float32]:
     return colour + (1 - weight) * around
 
 
-# --- the camera ---------------------------------------------------------------------------------
-
-
-def _seen_through_lens(
+def seen_through_lens(
     alpha: NDArray[np.float32],
     front: NDArray[np.float32],
     back: NDArray[np.float32],
     sigma: float,
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
     """Alpha, F and B of the blurred photo; where a share is nearly nothing its colour stays."""
-
-    def blurred(colours: NDArray[np.float32], share: NDArray[np.float32]) -> NDArray[np.float32]:
-        both = cv2.GaussianBlur(np.dstack([colours * share[..., None], share]), (0, 0), sigma)
-        part = both[..., 3:]
-        mixed = both[..., :3] / np.maximum(part, VISIBLE)
-        return np.where(part >= VISIBLE, mixed, colours)
-
     seen = np.clip(cv2.GaussianBlur(alpha, (0, 0), sigma), 0, 1)
-    return seen, np.clip(blurred(front, alpha), 0, 255), np.clip(blurred(back, 1 - alpha), 0, 255)
+
+    def blurred(colours, before, after):
+        """Colours in front of the lens, with their shares there and behind it."""
+        shares = cv2.GaussianBlur(colours * before[..., None], (0, 0), sigma)
+        mixed = np.minimum(shares / np.maximum(after, NOTHING)[..., None], 255)
+        return np.where(after[..., None] >= NOTHING, mixed, colours)
+
+    return seen, blurred(front, alpha, seen), blurred(back, 1 - alpha, 1 - seen)
 
 
 def _degraded(composite: NDArray[np.float32], rng: Generator) -> NDArray[np.uint8]:

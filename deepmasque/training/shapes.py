@@ -47,13 +47,12 @@ def synthetic_subject(
     return subject_of(layer)
 
 
-# --- kinds --------------------------------------------------------------------------------------
-
-
 def _toy(size, rng, texture) -> Layer:
     """Round bodies with fur."""
     layer = _body(size, rng, texture)
     style = (FUR, FUR, FRIZZ, SPIKES, STUBBLE)[rng.integers(5)]
+    if rng.random() < 0.6:
+        style = replace(style, depth=(0.1, 0.5))
     return furred(layer, _unit(size), style, rng.integers(1, 4), rng)
 
 
@@ -243,9 +242,6 @@ KINDS = (
 )
 
 
-# --- drawing ------------------------------------------------------------------------------------
-
-
 class Sheet:
     """Opaque drawing FINE times too large. Lengths and places are in pixels of the picture."""
 
@@ -340,7 +336,7 @@ def _mask(size, outline) -> NDArray[np.float32]:
 
 def _surface(size, rng, texture) -> NDArray[np.float32]:
     """Colours (h, w, 3), 0..255: a piece of the texture, or noise between two colours."""
-    if texture is not None and rng.random() < 0.5:
+    if texture is not None and rng.random() < 0.35:
         return crop_of(texture, size, rng).astype(np.float32)
     share = sum(_noise(size, rng, 2**octave) / octave for octave in range(2, 7))
     share = np.clip(0.5 + rng.uniform(0.2, 0.8) * share, 0, 1)[..., None]
