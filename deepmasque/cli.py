@@ -1,4 +1,4 @@
-"""The deepmasque command: i for one photo, p for a folder, launchpad for a board."""
+"""The deepmasque command: i for one photo, p for a folder, benchmark, launchpad for a board."""
 
 import sys
 from collections import Counter
@@ -20,6 +20,7 @@ from deepmasque.image import encode_png, write_atomic
 from deepmasque.portrait.knn_matting import FEATURES
 
 if TYPE_CHECKING:
+    from deepmasque.evaluation.benchmark import Row
     from deepmasque.launchpad import Assembly, Board
 
 KEEP_EVERY = 20
@@ -45,6 +46,12 @@ AlphaOnly = Annotated[bool, typer.Option("--alpha-only", help="Write alpha as a 
 Features = Annotated[
     Literal[*FEATURES], typer.Option(help="The colour space in which the matting compares pixels.")
 ]
+OwnTrimap = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE", help="Your own trimap: black background, white person, grey unknown."
+    ),
+]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that exist already.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 
@@ -61,12 +68,7 @@ def one_photo(
             " IN_cutout.png, IN_alpha.png or IN_composite.png beside IN.",
         ),
     ] = None,
-    trimap: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Your own trimap: black background, white person, grey unknown."
-        ),
-    ] = None,
+    trimap: OwnTrimap = None,
     background: Background = None,
     alpha_only: AlphaOnly = False,
     features: Features = "rgb",
@@ -153,6 +155,82 @@ def folder(
             raise typer.Exit(1)
 
 
+def _list_methods(wanted: bool) -> None:
+    if not wanted:
+        return
+    from deepmasque.evaluation.methods import methods
+
+    for method in methods():
+        typer.echo(f"{method.name:24} {method.title}, from {method.needs}. {method.source}.")
+        if why_not := method.unusable():
+            typer.echo(f"{'':24} Not usable here: {why_not}")
+    typer.echo(f"{'onnx:FILE':24} Any network of your own, from a picture to alpha.")
+    raise typer.Exit
+
+
+@app.command("benchmark")
+def benchmark(
+    data: Annotated[
+        str,
+        typer.Option(
+            metavar="DIR|samples",
+            help="Photos to compare on: the project's samples, a folder with images/ and masks/,"
+            " one with input/, alpha/ and trimap1/ (trimap2/ …), or a plain one, without truth.",
+        ),
+    ],
+    out: Annotated[Path, typer.Option(metavar="RUN", help="Folder for alphas, table, report.")],
+    methods: Annotated[
+        str, typer.Option(metavar="A,B,…|all", help="Names of methods; all is all usable ones.")
+    ] = "all",
+    ids: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Only the photos of these names, one a line."),
+    ] = None,
+    quiet: Quiet = False,
+    _: Annotated[
+        bool,
+        typer.Option("--list", callback=_list_methods, is_eager=True, help="Print the methods."),
+    ] = False,
+) -> None:
+    """Compare methods on photos: errors, seconds and memory in a table and a report.
+
+    Stopped and started again, it goes on where it stopped: what is measured already is kept.
+    """
+    with _one_sentence():
+        from deepmasque.evaluation.benchmark import run_benchmark, scenes, table
+        from deepmasque.evaluation.methods import chosen
+        from deepmasque.evaluation.report import summary, write_report
+
+        photos = scenes(data, None if ids is None else ids.read_text().split())
+        picked = chosen(methods)
+        with _progress(disable=quiet) as progress:
+            task = progress.add_task("", total=len(photos) * len(picked))
+
+            def tell(row: "Row") -> None:
+                progress.update(task, advance=1)
+                if row.state == "failed":
+                    console.print(f"{row.title}, {row.image}: {row.error}")
+
+            try:
+                rows = run_benchmark(
+                    photos,
+                    picked,
+                    out,
+                    on_start=lambda scene, method: progress.update(
+                        task, description=f"{method.title}: {scene.name}"
+                    ),
+                    on_row=tell,
+                )
+            except KeyboardInterrupt as error:
+                raise DeepMasqueError("Stopped: the same command goes on there.") from error
+        write_report(out, photos)
+        if not quiet:
+            typer.echo(summary(table(rows)).to_string(index=False, float_format="%.4g"))
+            console.print(f"Report: {out / 'report.html'}")
+        if any(row.state == "failed" for row in rows):
+            raise typer.Exit(1)
+
+
 @app.command("launchpad")
 def launchpad(
     photo: Annotated[Path, typer.Argument(metavar="PHOTO", help="A photo.")],
@@ -173,12 +251,7 @@ def launchpad(
             " beside PHOTO.",
         ),
     ] = None,
-    trimap: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FILE", help="Your own trimap: black background, white person, grey unknown."
-        ),
-    ] = None,
+    trimap: OwnTrimap = None,
     mode: Annotated[
         Literal["auto", "exact", "windowed"],
         typer.Option(help="How a column is solved; auto is exact where it fits into the board."),

@@ -80,6 +80,16 @@ def method(name: str) -> Method:
     return named[name]
 
 
+def chosen(names: str) -> list[Method]:
+    """The methods of some names with commas between them; "all" means every usable one.
+
+    Raises DeepMasqueError if a name is no method's.
+    """
+    if names == "all":
+        return [each for each in methods() if each.unusable() is None]
+    return [method(name.strip()) for name in names.split(",") if name.strip()]
+
+
 def pipeline_trimap() -> Method:
     """What draws a trimap where a method needs one and none is given; solves for trimap / 255."""
 
