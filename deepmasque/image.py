@@ -72,6 +72,23 @@ def read_trimap(source: str | Path | bytes) -> NDArray[np.uint8]:
         return np.array(_upright(opaque.convert("L"), image))
 
 
+def read_opacity(source: str | Path | bytes) -> NDArray[np.uint8]:
+    """The alpha channel of a cut-out, whatever its colours.
+
+    source: as for `read_image`. Returns (H, W) uint8, 255 opaque.
+    Raises ImageError like `read_image`, and for a picture that is opaque everywhere.
+    """
+    with _decoded(source) as image:
+        if image.has_transparency_data:
+            alpha = image.convert("RGBA").getchannel("A")
+            if alpha.getextrema()[0] < 255:
+                return np.array(_upright(alpha, image))
+        name = "The file" if isinstance(source, bytes) else source
+        raise ImageError(
+            f"{name} has nothing transparent: save the cut-out as PNG with transparency."
+        )
+
+
 def reduced(pixels: NDArray[np.uint8], most: int) -> NDArray[np.uint8]:
     """The same picture, (H, W, 3) uint8, scaled down if need be to about `most` pixels."""
     height, width = pixels.shape[:2]

@@ -42,7 +42,8 @@ SETTINGS = {
     "seed": "seed",
 }
 IOU_TICKS = (40, 60, 80, 90, 94, 96, 97, 98, 99)
-WATCH_SECONDS = 15.0
+LOSS_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+WATCH_SECONDS = 10.0
 RIGHTS = (
     "<b>Academic use only.</b> The network learned from EG1800 (Shen et al. 2016), which may be "
     "used for research and teaching, not commercially; so may these weights."
@@ -67,7 +68,7 @@ def ladder() -> None:
         first = ABLATIONS[0]
         st.html(
             '<table class="dm-ladder"><thead><tr><th>Short training, 160 × 128</th>'
-            "<th>measured</th><th>worth</th></tr></thead><tbody>"
+            "<th>measured</th><th>difference</th></tr></thead><tbody>"
             + "".join(ablation_row(rung, first, measured) for rung in ABLATIONS)
             + "</tbody></table>"
         )
@@ -81,20 +82,18 @@ def ladder_row(rung: Rung, measured: pd.DataFrame) -> str:
     """A step with what was measured and what others report."""
     found = measured.loc[rung.key] if rung.key in measured.index else None
     cells = (
-        figure(None if found is None else found["mean_iou"]),
+        figure(None if found is None else found["mean_iou"], strong=True),
         figure(None if found is None else found["fifth_percentile"]),
         figure(rung.original, 1),
         figure(rung.paper),
     )
-    first, *others = cells
-    rest = "".join(f"<td>{each}</td>" for each in others)
-    return f"<tr><td>{escape(rung.title)}</td><td><b>{first}</b></td>{rest}</tr>"
+    return f"<tr><td>{escape(rung.title)}</td>{''.join(f'<td>{each}</td>' for each in cells)}</tr>"
 
 
 def ablation_row(rung: Rung, full: Rung, measured: pd.DataFrame) -> str:
     """A network that lacks or has something, and by how much the full one is ahead."""
     if rung.key not in measured.index:
-        return f"<tr><td>{escape(rung.title)}</td><td><b>–</b></td><td></td></tr>"
+        return f"<tr><td>{escape(rung.title)}</td><td>–</td><td></td></tr>"
     value = measured.loc[rung.key, "mean_iou"]
     apart = ""
     if rung != full and full.key in measured.index:
@@ -102,9 +101,11 @@ def ablation_row(rung: Rung, full: Rung, measured: pd.DataFrame) -> str:
     return f"<tr><td>{escape(rung.title)}</td><td><b>{value:.2f}</b></td><td>{apart}</td></tr>"
 
 
-def figure(value: float | None, digits: int = 2) -> str:
+def figure(value: float | None, digits: int = 2, *, strong: bool = False) -> str:
     """Write a percentage; a dash where nothing is known."""
-    return "–" if value is None else f"{value:.{digits}f}"
+    if value is None:
+        return "–"
+    return f"<b>{value:.{digits}f}</b>" if strong else f"{value:.{digits}f}"
 
 
 # --- the curves -----------------------------------------------------------------------------
@@ -132,7 +133,7 @@ def curves() -> None:
         chosen = st.selectbox(
             "Compare by",
             [LADDER_CHOICE, *differing],
-            format_func=spoken,
+            format_func=lambda name: spoken(name).capitalize(),
             key="compare-by",
         )
     values = {name: value_of(run, chosen) for name, run in runs.items()}
@@ -216,14 +217,14 @@ def curve_chart(
             x=curve["epoch"],
             y=scaled(drawn, iou),
             name=escape(labels[run.name]),
-            mode="lines" if len(curve) > 60 else "lines+markers",
+            mode="lines" if measure.startswith("train_") else "lines+markers",
             line={"color": colour, "width": 2.5},
             marker={"size": 7},
             customdata=drawn * 100 if iou else drawn,
             hovertemplate=hover(run, labels[run.name], differing, iou),
         )
     plot.update_xaxes(title="epoch", rangemode="tozero")
-    plot.update_yaxes(type="log")
+    plot.update_yaxes(type="log", tickvals=LOSS_TICKS)
     if iou:
         plot.update_yaxes(
             autorange="reversed",

@@ -20,27 +20,28 @@ if PagesManager.uses_pages_directory:
 FOLDER = Path(__file__).parent
 
 
-def _component(name: str, *, stage: bool = False) -> ComponentRenderer:
-    """Register NAME.html, .css and .js; `stage` for those that show a large picture."""
+def _component(name: str, *parts: str) -> ComponentRenderer:
+    """Register NAME.html, .css and .js, with the .css and .js of the parts it is made of."""
 
-    def text(*names: str) -> str:
-        return "\n".join((FOLDER / name).read_text(encoding="utf-8") for name in names)
+    def text(*files: str) -> str:
+        return "\n".join((FOLDER / file).read_text(encoding="utf-8") for file in files)
 
     return st.components.v2.component(
         name,
         html=text(f"{name}.html"),
-        css=text(*["stage.css"] * stage, f"{name}.css"),
-        js=text("mount.js", *["view.js"] * stage, f"{name}.js"),
+        css=text(*(f"{each}.css" for each in (*parts, name))),
+        js=text("mount.js", *(f"{each}.js" for each in (*parts, name))),
     )
 
 
 _gallery = _component("gallery")
 _steps = _component("steps")
 _column = _component("column")
-_before_after = _component("before_after", stage=True)
-_picture = _component("picture", stage=True)
-_neighbours = _component("neighbours", stage=True)
-_brush = _component("brush", stage=True)
+_picture = _component("picture", "stage")
+_neighbours = _component("neighbours", "stage")
+_brush = _component("brush", "stage")
+_before_after = _component("before_after", "stage", "backdrop")
+_side_by_side = _component("side_by_side", "stage", "backdrop")
 
 
 def style() -> None:
@@ -81,6 +82,19 @@ def before_after(
     return _before_after(data=data, key=key, on_background_change=_heard).background
 
 
+def side_by_side(
+    tiles: Sequence[dict], modes: Sequence[str], backgrounds: Sequence[dict], *, key: str
+) -> None:
+    """Show pictures of one size side by side, zoomed and moved together; `key` begins anew.
+
+    tiles: {id, label, said, views}, where views has, by mode, what `cut_out_urls` returns or {url}.
+    modes: the first is shown first; a tile without a view for one shows its own first.
+    backgrounds: as for `before_after`, the first is shown first.
+    """
+    data = {"id": key, "tiles": list(tiles), "modes": list(modes)}
+    _side_by_side(data=data | {"backgrounds": list(backgrounds), "chosen": backgrounds[0]}, key=key)
+
+
 def steps(names: Sequence[str], times: Sequence[str], *, key: str) -> int:
     """Offer steps to go through by press, touch and arrow keys; the number of the one chosen."""
     data = {"names": list(names), "times": list(times), "step": 0}
@@ -111,9 +125,9 @@ def column_slider(url: str, count: int, *, first: int, height: str, key: str) ->
     return first if chosen is None else chosen
 
 
-def brush(pictures: dict, *, key: str) -> list[dict] | None:
-    """Paint keep, erase and unknown on a trimap; the strokes when "Solve again" is pressed."""
-    return _brush(data=pictures, key=key, on_solve_change=_heard).solve
+def brush(pictures: dict, *, key: str, done: str = "Solve again") -> list[dict] | None:
+    """Paint keep, erase and unknown on a trimap; the strokes when the button `done` is pressed."""
+    return _brush(data=pictures | {"done": done}, key=key, on_solve_change=_heard).solve
 
 
 def _heard() -> None:

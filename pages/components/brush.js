@@ -1,4 +1,4 @@
-// data: { id, width, height of the photo, photo, trimap: data URLs of one size }
+// data: { id, width, height of the photo, photo, trimap: data URLs of one size, done: label }
 // trigger: solve = [{ mark: "keep" | "erase" | "unknown", radius, points: [[x, y], …] }] in photo pixels
 
 const TINTS = { keep: null, erase: [8, 7, 6, 205], unknown: [245, 166, 35, 150] };
@@ -143,6 +143,7 @@ function mount(root) {
 
   return ({ data, setTriggerValue }) => {
     send = setTriggerValue;
+    find(".solve").textContent = data.done;
     if (data.id === shown) return;
     shown = data.id;
     load(data);

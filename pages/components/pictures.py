@@ -7,11 +7,12 @@ import streamlit as st
 from numpy.typing import NDArray
 from PIL import Image
 
-from deepmasque.compose import alpha_channel
+from deepmasque.compose import alpha_channel, estimate_foreground
 from deepmasque.image import encode_jpeg, encode_png
 from deepmasque.matte import Matte
 
 VIEW_SIDE = 2400  # long side of the pictures sent to the viewer: sharp at 3x zoom on a laptop
+TILE_SIDE = 1400  # the same of one among several
 
 
 @st.cache_data(max_entries=6, show_spinner=False)
@@ -22,6 +23,18 @@ def viewer_pictures(identity: str, _matte: Matte) -> dict[str, str]:
         "photo": picture_url(_matte.image, VIEW_SIDE),
         "foreground": picture_url(_matte.foreground, VIEW_SIDE),
         "alpha": data_url(encode_png(shrunk(alpha_channel(_matte), VIEW_SIDE)), "png"),
+    }
+
+
+@st.cache_data(max_entries=40, show_spinner=False)
+def cut_out_urls(
+    identity: str, _image: NDArray[np.uint8], _alpha: NDArray[np.float32]
+) -> dict[str, str]:
+    """Foreground and alpha as data URLs of one size, at most TILE_SIDE px long."""
+    grey = np.rint(_alpha * 255).astype(np.uint8)
+    return {
+        "foreground": picture_url(estimate_foreground(_image, _alpha), TILE_SIDE),
+        "alpha": data_url(encode_png(shrunk(grey, TILE_SIDE)), "png"),
     }
 
 

@@ -115,6 +115,7 @@ function createView(stage, { moved, one, about = () => undefined, paints = false
   return {
     rect,
     pan,
+    follow: (other) => place(other.left, other.top, other.scale),
     show(width, height) {
       Object.assign(picture, { width, height });
       fit();
