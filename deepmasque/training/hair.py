@@ -272,7 +272,7 @@ def _with_layer(
     count = 1 + int(min(clumps, MOST_STRANDS / np.mean(style.strands)))
     roots = _places(len(boundary.points), count, rng)
     tints = _local_colours(layer, boundary.where(roots), rng)
-    curves, clump = _curves(style, boundary.where(roots), unit, rng)
+    curves, clump = _curves(style, boundary.where(roots), layer[..., 3], unit, rng)
     rows, columns = part = _around(curves, layer.shape[:2])
     curves -= np.float32([columns.start, rows.start])
     strands = _drawn(layer[part].shape[:2], curves, clump, tints, rng.uniform(*style.width), rng)
@@ -304,7 +304,7 @@ def _places(along: int, count: int, rng: Generator) -> NDArray[np.int64]:
 
 
 def _curves(
-    style: Style, roots: Boundary, unit: float, rng: Generator
+    style: Style, roots: Boundary, alpha: NDArray[np.float32], unit: float, rng: Generator
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Curves (strands, points, 2) in pixels and the clump, one a root, that each belongs to."""
     clumps = len(roots.points)
@@ -330,8 +330,10 @@ def _curves(
     steps[..., 1] += shared(style.gravity)[:, None] * t
     steps /= np.maximum(np.linalg.norm(steps, axis=2, keepdims=True), 1e-6)
     steps *= (length / len(t))[:, None, None]
-    depth = 1 + rng.exponential(rng.uniform(*style.depth) * unit, strands)
-    base = roots.points[clump] - roots.normals[clump] * depth[:, None]
+    depth = 1 + rng.exponential(rng.uniform(*style.depth) * unit, (strands, 1))
+    base = roots.points[clump] - roots.normals[clump] * depth
+    beyond = _at(alpha, base) < 0.5
+    base[beyond] += (roots.normals[clump] * (depth - 1))[beyond]
     offset = rng.normal(0, rng.uniform(*style.spread), (strands, 1, 2))
     offset = offset * (1 - rng.uniform(*style.gather) * t)[:, None]
     path = np.cumsum(steps, axis=1) - steps[:, :1]
@@ -385,11 +387,15 @@ def _local_colours(layer: Layer, roots: Boundary, rng: Generator) -> NDArray[np.
 
 def _inner_colours(layer: Layer, edge: Boundary, depth: NDArray[np.float64]) -> NDArray[np.float32]:
     """The layer's colours (n, 3) at that depth in pixels, (n, 1), inside its edge."""
-    height, width = layer.shape[:2]
-    inner = np.rint(edge.points - edge.normals * depth).astype(int)
-    x, y = np.clip(inner, 0, (width - 1, height - 1)).T
-    mixed = layer[y, x]
+    mixed = _at(layer, edge.points - edge.normals * depth)
     return mixed[:, :3] / np.maximum(mixed[:, 3:], 0.25)
+
+
+def _at(plane: NDArray[np.float32], points: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Values of the plane at the pixels nearest to points (n, 2), x and y."""
+    height, width = plane.shape[:2]
+    x, y = np.clip(np.rint(points).astype(int), 0, (width - 1, height - 1)).T
+    return plane[y, x]
 
 
 def _light(size: tuple[int, int], rng: Generator) -> NDArray[np.float32]:

@@ -53,6 +53,7 @@ def _toy(size, rng, texture) -> Layer:
     style = (FUR, FUR, FRIZZ, SPIKES, STUBBLE)[rng.integers(5)]
     if rng.random() < 0.6:
         style = replace(style, depth=(0.1, 0.5))
+        layer[..., :3] *= rng.uniform(0.5, 1)
     return furred(layer, _unit(size), style, rng.integers(1, 4), rng)
 
 
@@ -335,16 +336,18 @@ def _mask(size, outline) -> NDArray[np.float32]:
 
 
 def _surface(size, rng, texture) -> NDArray[np.float32]:
-    """Colours (h, w, 3), 0..255: a piece of the texture, or noise between two colours."""
-    if texture is not None and rng.random() < 0.35:
-        return crop_of(texture, size, rng).astype(np.float32)
-    share = sum(_noise(size, rng, 2**octave) / octave for octave in range(2, 7))
-    share = np.clip(0.5 + rng.uniform(0.2, 0.8) * share, 0, 1)[..., None]
+    """Colours (h, w, 3), 0..255: between two of them, as noise or the texture's light says."""
+    if texture is not None and rng.random() < 0.4:
+        share = crop_of(texture, size, rng).mean(axis=2) / 255
+    else:
+        share = sum(_noise(size, rng, 2**octave) / octave for octave in range(2, 7))
+        share = np.clip(0.5 + rng.uniform(0.2, 0.8) * share, 0, 1)
     grain = np.exp(rng.normal(0, 0.06, (*size, 1)).astype(np.float32))
     first, second = _colour(rng), _colour(rng)
     if rng.random() < 0.6:
-        second = first * rng.uniform(0.5, 1.3)
-    return np.clip((first + (second - first) * share) * grain, 0, 255).astype(np.float32)
+        second = first * rng.uniform(0.4, 1.5)
+    surface = (first + (second - first) * share[..., None]) * grain
+    return np.clip(surface, 0, 255).astype(np.float32)
 
 
 def _colour(rng) -> Colour:
