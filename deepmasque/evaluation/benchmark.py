@@ -39,6 +39,7 @@ from deepmasque.provenance import commit, hardware
 if TYPE_CHECKING:
     import pandas as pd
 
+WORKER = (sys.executable, "-m", "deepmasque.evaluation.worker")
 PATIENCE = 0.1
 """Seconds between two looks whether to stop."""
 
@@ -308,7 +309,7 @@ class _Worker:
     """A method's process, started when it is first needed, ended with the block."""
 
     def __init__(self, name: str, should_stop: ShouldStop):
-        self._command = [sys.executable, "-m", "deepmasque.evaluation.worker", name]
+        self._command = [*WORKER, name]
         self._should_stop = should_stop
         self._process: subprocess.Popen | None = None
         self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()

@@ -286,7 +286,7 @@ def _strip(scene: Scene, rows: "pd.DataFrame", out: Path) -> str:
         except DeepMasqueError as error:
             figures.append(f"<figure><figcaption>{escape(str(error))}</figcaption></figure>")
     for row in rows.sort_values("iou", ascending=False).itertuples():
-        said = f"{row.seconds:.2f} s, {row.peak_mb:.0f} MB"
+        said = f"{row.seconds:.2g} s, {row.peak_mb:.0f} MB"
         said = f"IoU {100 * row.iou:.2f} %, {said}" if not np.isnan(row.iou) else said
         figures.append(_figure(read_trimap(out / row.alpha), row.title, said))
     heading = f"{scene.name}, {scene.trimaps}" if scene.trimaps else scene.name
