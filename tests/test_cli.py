@@ -196,6 +196,72 @@ class TestFolder:
         assert refused(call("p", tmp_path / "absent", tmp_path / "out"), "is not a folder")
 
 
+class TestBenchmark:
+    @pytest.fixture
+    def photos(self, tmp_path, portrait):
+        folder = tmp_path / "photos"
+        folder.mkdir()
+        (folder / "a.jpg").write_bytes(encode_jpeg(portrait))
+        return folder
+
+    def test_table_report_and_alphas(self, photos, tmp_path):
+        out = tmp_path / "run"
+        arguments = ("benchmark", "--data", photos, "--methods", "mediapipe-selfie", "--out", out)
+        result = call(*arguments)
+        assert result.exit_code == 0, result.stderr
+        assert "MediaPipe selfie" in result.stdout and "seconds" in result.stdout
+        assert {path.name for path in out.iterdir()} == {
+            "alphas",
+            "rows",
+            "results.csv",
+            "results.parquet",
+            "report.html",
+            "report.md",
+        }
+        assert read_trimap(out / "alphas" / "mediapipe-selfie" / "a.png").shape == (192, 192)
+        again = call(*arguments, "--quiet")
+        assert (again.exit_code, again.stdout, again.stderr) == (0, "", "")
+
+    def test_failures_are_named_and_end_in_an_error(self, photos, tmp_path):
+        (photos / "b.jpg").write_bytes(b"no picture")
+        result = call(
+            "benchmark",
+            "--data",
+            photos,
+            "--methods",
+            "mediapipe-selfie",
+            "--out",
+            tmp_path / "run",
+        )
+        assert result.exit_code == 1 and "Traceback" not in result.stderr
+        assert "MediaPipe selfie, b: " in result.stderr and "b.jpg is not a JPEG" in result.stderr
+
+    def test_only_some_photos(self, photos, tmp_path):
+        (tmp_path / "ids.txt").write_text("c\n")
+        arguments = (
+            "--ids",
+            tmp_path / "ids.txt",
+            "--methods",
+            "grabcut",
+            "--out",
+            tmp_path / "run",
+        )
+        assert refused(
+            call("benchmark", "--data", photos, *arguments), "no pictures of these names"
+        )
+
+    def test_wrong_use(self, photos, tmp_path):
+        out = ("--out", tmp_path / "run")
+        assert refused(call("benchmark", "--data", photos, "--methods", "x", *out), "is no method")
+        assert refused(call("benchmark", "--data", tmp_path / "no", *out), "is not a folder")
+        assert not (tmp_path / "run").exists()
+
+    def test_list(self):
+        result = call("benchmark", "--list")
+        assert result.exit_code == 0
+        assert "pymatting-cf" in result.stdout and "Not usable here: rembg is not" in result.stdout
+
+
 class TestLaunchPad:
     @pytest.fixture
     def strip(self, tmp_path):
