@@ -1,10 +1,11 @@
 # make app    opens the dashboard
 # make test   checks everything: style, library, command line, pages in a real browser
-# Both first install what is missing: Debian packages where apt may, Python packages into .venv.
+# make train-smoke  trains every network for seconds on a tiny data set and checks that its loss falls
+# All first install what is missing: Debian packages where apt may, Python packages into .venv.
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := app
-.PHONY: app test lint system browser compiler
+.PHONY: app test train-smoke lint system browser compiler
 
 BIN := .venv/bin
 READY := .venv/ready
@@ -18,6 +19,10 @@ app: $(READY)
 
 test: browser compiler lint
 	$(BIN)/pytest
+
+# Part of make test.
+train-smoke: $(READY)
+	$(BIN)/pytest tests/training/test_smoke.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -133,15 +133,19 @@ def curves() -> None:
         chosen = st.selectbox(
             "Compare by",
             [LADDER_CHOICE, *differing],
-            format_func=lambda name: spoken(name).capitalize(),
+            format_func=heading,
             key="compare-by",
         )
-    values = {name: value_of(run, chosen) for name, run in runs.items()}
+    values = {
+        name: value_of(run, chosen)
+        for name, run in runs.items()
+        if chosen == LADDER_CHOICE or chosen in run.settings
+    }
     options = sorted(set(values.values()), key=lambda value: order_of(value, chosen))
     default = [value for value in options if chosen != LADDER_CHOICE or value in rung_titles()]
     with which:
         kept = st.multiselect(
-            spoken(chosen).capitalize(),
+            heading(chosen),
             options,
             default=default or options,
             key=f"values-{chosen}",
@@ -150,7 +154,7 @@ def curves() -> None:
     with smooth:
         smoothing = st.slider("Smoothing", 0.0, 0.98, 0.8, key="smoothing")
     shown = sorted(
-        (run for name, run in runs.items() if values[name] in kept),
+        (runs[name] for name, value in values.items() if value in kept),
         key=lambda run: order_of(values[run.name], chosen),
     )
     if not shown:
@@ -249,7 +253,8 @@ def scaled(values: pd.Series, iou: bool) -> pd.Series:
 def hover(run: Run, label: str, differing: Sequence[str], iou: bool) -> str:
     """What a point says: value, epoch, and the settings in which the runs differ."""
     value = "%{customdata:.2f} %" if iou else "%{customdata:.4f}"
-    rows = [f"{spoken(name)}: {escape(value_of(run, name))}" for name in differing]
+    known = [name for name in differing if name in run.settings]
+    rows = [f"{spoken(name)}: {escape(value_of(run, name))}" for name in known]
     lines = [f"<b>{escape(label)}</b>", f"{value} after %{{x:.1f}} epochs", *rows]
     return "<br>".join(lines) + "<extra></extra>"
 
@@ -273,7 +278,8 @@ def reference(plot: go.Figure, percent: float, text: str, colour: str) -> None:
 def hyperparameters(runs: Sequence[Run]) -> list[str]:
     """The settings in which the runs differ, the telling ones first."""
     names = dict.fromkeys(name for run in runs for name in ordered(run.settings))
-    return [name for name in names if len({value_of(run, name) for run in runs}) > 1]
+    found = {name: {value_of(run, name) for run in runs if name in run.settings} for name in names}
+    return [name for name, values in found.items() if len(values) > 1]
 
 
 def value_of(run: Run, name: str) -> str:
@@ -320,6 +326,11 @@ def order_of(value: str, by: str) -> tuple[int, str]:
 def rung_titles() -> list[str]:
     """The steps of the ladder."""
     return [rung.title for rung in LADDER]
+
+
+def heading(name: str) -> str:
+    """A setting as a label of its own."""
+    return spoken(name)[:1].upper() + spoken(name)[1:]
 
 
 def spoken(name: str) -> str:

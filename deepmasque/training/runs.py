@@ -1,10 +1,12 @@
-"""The runs one can look at: committed in models/runs/, or in runs/ where they were trained.
+"""The runs one can look at: committed in models/runs/, or where they are trained: runs/, or the
+folder that DEEPMASQUE_RUNS names.
 
 Light on purpose: neither torch nor lightning is loaded to read a run.
 """
 
 import json
 import math
+import os
 import shutil
 import time
 from dataclasses import asdict, dataclass, field
@@ -19,7 +21,7 @@ from deepmasque.image import write_atomic
 from deepmasque.weights import MODELS
 
 COMMITTED = MODELS / "runs"
-TRAINED = MODELS.parent / "runs"
+TRAINED = Path(os.environ.get("DEEPMASQUE_RUNS", MODELS.parent / "runs"))
 RECORD = "run.json"
 SAMPLES = "samples"
 MOST_ROWS = 240

@@ -34,27 +34,36 @@ START_SECONDS = 60
 
 
 @pytest.fixture(scope="session")
-def app(tmp_path_factory):
+def runs_folder(tmp_path_factory):
+    """Where the dashboard finds runs and keeps what it measures, instead of runs/."""
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture(scope="session")
+def app(tmp_path_factory, runs_folder):
     """Address of the dashboard."""
-    with running(tmp_path_factory.mktemp("dashboard") / "log.txt") as address:
+    with running(tmp_path_factory.mktemp("dashboard") / "log.txt", runs_folder) as address:
         yield address
 
 
 @pytest.fixture
 def fresh_app(tmp_path):
     """Address of a dashboard that nobody has visited."""
-    with running(tmp_path / "log.txt") as address:
+    with running(tmp_path / "log.txt", tmp_path / "runs") as address:
         yield address
 
 
 @contextmanager
-def running(log):
+def running(log, runs):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
+    surroundings = os.environ | {"DEEPMASQUE_RUNS": str(runs)}
     with log.open("wb") as output:
-        server = subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
+        server = subprocess.Popen(
+            command, cwd=ROOT, env=surroundings, stdout=output, stderr=subprocess.STDOUT
+        )
     address = f"http://127.0.0.1:{port}"
     try:
         wait_for(address, server, log)
