@@ -18,6 +18,10 @@ REPLACED = 0.4
 EMPTY = 0.04
 COMPANY = 0.10
 OCCLUDED = 0.06
+HAIR_REACH = 1 / 64
+"""Share of the height that the place of drawn hair goes on beyond the strands."""
+VISIBLE = 0.02
+"""Alpha that a strand adds at least where it is seen."""
 DARK = 0.06
 NO_LANDMARKS = 0.10
 Generator = np.random.Generator
@@ -28,15 +32,15 @@ class Scene:
     """A composed photo before it becomes tensors.
 
     image: (h, w, 3) uint8; mask: (h, w) float32 0..1; trusted: (h, w) float32, 0 where the mask
-    cannot be believed; transforms: photo-to-reference, leader first; exact: the mask is the true
-    alpha.
+    cannot be believed; transforms: photo-to-reference, leader first; hair: (h, w) bool, where
+    person and background mix over more than an edge; None where nobody knows.
     """
 
     image: NDArray[np.uint8]
     mask: NDArray[np.float32]
     trusted: NDArray[np.float32]
     transforms: list[NDArray[np.float64]]
-    exact: bool
+    hair: NDArray[np.bool_] | None
 
 
 def compose(
@@ -48,13 +52,13 @@ def compose(
     rng: Generator,
 ) -> Scene:
     """One scene of size (height, width): the photo moved, at times on another plate, with company,
-    or the plate alone. The share `haired` of the scenes has drawn hair, hence a mask that is exact.
+    or the plate alone. The share `haired` of the scenes has drawn hair.
     """
     height, width = size
     plate = crop_of(plate, size, rng)
     if rng.random() < EMPTY:
         empty = np.zeros(size, np.float32)
-        return Scene(plate, empty, np.ones_like(empty), [mean_placement(height, width)], True)
+        return Scene(plate, empty, empty + 1, [mean_placement(height, width)], empty > 0)
     move = random_move(photo, size, rng)
     mask = _warped(photo.mask, move, size).astype(np.float32) / 255
     trusted = _warped(photo.trusted, move, size).astype(np.float32) / 255
@@ -65,7 +69,7 @@ def compose(
         image = over(_warped(photo.foreground, move, size), softened(mask, rng), plate)
     else:
         image = _warped(photo.image, move, size)
-    scene = Scene(image, mask, trusted, transforms, False)
+    scene = Scene(image, mask, trusted, transforms, None)
     if rng.random() < COMPANY:
         scene = with_company(scene, company, rng)
     if rng.random() < OCCLUDED:
@@ -78,7 +82,10 @@ def _with_hair(photo, move, mask, trusted, transforms, plate, rng) -> Scene:
     subject = hair.Subject(_warped(photo.foreground, move, mask.shape), softened(mask, rng))
     haired = hair.with_strands(subject, rng, head=hair.head_circle(transforms[0]))
     scene = hair.composed(haired, plate, rng)
-    return Scene(scene.image, scene.alpha, trusted, transforms, True)
+    reach = 2 * round(HAIR_REACH * len(mask)) + 1
+    added = (haired.alpha > subject.alpha + VISIBLE).astype(np.uint8)
+    grown = cv2.dilate(added, np.ones((reach, reach), np.uint8)) > 0
+    return Scene(scene.image, scene.alpha, trusted, transforms, grown)
 
 
 def with_company(scene: Scene, company: Photo, rng: Generator) -> Scene:
@@ -96,7 +103,7 @@ def with_company(scene: Scene, company: Photo, rng: Generator) -> Scene:
     trusted = np.where(
         shown > 0, _warped(company.trusted, move, size) / np.float32(255), scene.trusted
     )
-    return Scene(image, mask, trusted, scene.transforms + _moved(company.placements, move), False)
+    return Scene(image, mask, trusted, scene.transforms + _moved(company.placements, move), None)
 
 
 def occluded(scene: Scene, plate: NDArray[np.uint8], rng: Generator) -> Scene:

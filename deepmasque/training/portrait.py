@@ -38,8 +38,8 @@ VALIDATE_EVERY = 4
 """Epochs between two looks at the development photos."""
 UNKNOWN = -1.0
 """In the truth of uncertainty: nobody knows, it does not count."""
-FRACTIONAL = (0.05, 0.95)
-"""Alpha between these is neither person nor background."""
+HAIR_WEIGHT = 4.0
+"""How much more a pixel of hair counts than one without, as there are so few."""
 
 
 class Scenes(Dataset):
@@ -97,14 +97,13 @@ def _input(image, channels, settings: Settings) -> Tensor:
 
 
 def uncertainty_truth(scene: augmentation.Scene) -> NDArray[np.float32]:
-    """(h, w) float32: 1 where alpha is truly fractional, 0 where not, UNKNOWN where nobody knows.
+    """(h, w) float32: 1 where there is hair, 0 where not, UNKNOWN where nobody knows.
 
-    Only drawn hair has a true alpha. In a photo with a binary mask it is certain just far from the
-    boundary, a sixteenth of the height, that no pixel is fractional.
+    Only for drawn hair it is known. In a photo it is certain just far from the boundary, a
+    sixteenth of the height, that there is none.
     """
-    if scene.exact:
-        low, high = FRACTIONAL
-        return ((scene.mask > low) & (scene.mask < high)).astype(np.float32)
+    if scene.hair is not None:
+        return scene.hair.astype(np.float32)
     reach = len(scene.mask) // 16
     square = np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)
     near = cv2.morphologyEx(scene.mask, cv2.MORPH_GRADIENT, square) > 0
@@ -203,8 +202,8 @@ def portrait_loss(logit: Tensor, mask: Tensor, trusted: Tensor) -> Tensor:
 
 def uncertainty_loss(logit: Tensor, truth: Tensor) -> Tensor:
     """Mean binary cross-entropy where the truth, (B, 1, H, W), is known."""
-    known = (truth != UNKNOWN).float()
-    return functional.binary_cross_entropy_with_logits(logit, truth.clamp(min=0), weight=known)
+    weight = torch.where(truth == UNKNOWN, 0.0, 1 + (HAIR_WEIGHT - 1) * truth)
+    return functional.binary_cross_entropy_with_logits(logit, truth.clamp(min=0), weight=weight)
 
 
 def iou(logit: Tensor, mask: Tensor) -> Tensor:

@@ -76,12 +76,14 @@ def test_what_stands_before_the_person_is_no_foreground(photo, plate):
         assert (hidden.mask <= scene.mask).all()
 
 
-def test_drawn_hair_has_an_exact_mask(photo, plate):
-    drawn = [s for s, _ in scenes(photo, plate, 40, haired=1.0) if s.mask.any()]
-    assert all(scene.exact for scene in drawn)
-    fractional = [np.mean((s.mask > 0.05) & (s.mask < 0.95)) for s in drawn]
-    bare = [np.mean((s.mask > 0.05) & (s.mask < 0.95)) for s, _ in scenes(photo, plate, 40)]
-    assert np.mean(fractional) > 2 * np.mean(bare)
+def test_the_place_of_drawn_hair_is_known(photo, plate):
+    bare = [scene for scene, _ in scenes(photo, plate, 40) if scene.mask.any()]
+    assert all(scene.hair is None for scene in bare)
+    drawn = [scene for scene, _ in scenes(photo, plate, 40, haired=1.0) if scene.mask.any()]
+    fringes = [scene.mask[scene.hair] for scene in drawn if scene.hair.any()]
+    assert np.mean([np.mean((f > 0.02) & (f < 0.98)) for f in fringes]) > 0.2
+    shares = [scene.hair.mean() for scene in drawn]
+    assert 0.01 < np.mean(shares) < 0.5
 
 
 def test_light_changes_and_shape_does_not(photo):
