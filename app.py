@@ -16,6 +16,7 @@ page = st.navigation(
         st.Page("pages/stages.py", title="Stages", url_path="stages"),
         st.Page("pages/training.py", title="Training", url_path="training"),
         st.Page("pages/compare.py", title="Compare", url_path="compare"),
+        st.Page("pages/preferences.py", title="Preferences", url_path="preferences"),
         st.Page("pages/hardware.py", title="Hardware", url_path="hardware"),
     ],
     position="top",

@@ -201,7 +201,11 @@ def row_of_pictures(comparison: Comparison, shown: dict[str, Result]) -> None:
         tiles.append({"id": name, "label": result.title, "said": said, "views": views})
     modes = MODES if reference is not None else MODES[:2]
     side_by_side(
-        tiles, modes if shown else ["Photo"], backgrounds(), key=f"row-{comparison.identity}"
+        tiles,
+        modes if shown else ["Photo"],
+        backgrounds(),
+        identity=comparison.identity,
+        key="compare-row",
     )
 
 

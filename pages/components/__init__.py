@@ -1,6 +1,6 @@
 """The dashboard's own components: plain HTML, CSS and JavaScript beside this file."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +37,7 @@ def _component(name: str, *parts: str) -> ComponentRenderer:
 _gallery = _component("gallery")
 _steps = _component("steps")
 _column = _component("column")
+_ballot = _component("ballot")
 _picture = _component("picture", "stage")
 _neighbours = _component("neighbours", "stage")
 _brush = _component("brush", "stage")
@@ -83,16 +84,36 @@ def before_after(
 
 
 def side_by_side(
-    tiles: Sequence[dict], modes: Sequence[str], backgrounds: Sequence[dict], *, key: str
+    tiles: Sequence[dict],
+    modes: Sequence[str],
+    backgrounds: Sequence[dict],
+    *,
+    identity: str,
+    key: str,
 ) -> None:
-    """Show pictures of one size side by side, zoomed and moved together; `key` begins anew.
+    """Show pictures of one size side by side, zoomed and moved together.
 
-    tiles: {id, label, said, views}, where views has, by mode, what `cut_out_urls` returns or {url}.
+    identity: another one begins anew; tiles: {id, label, said, views}, where views has, by mode,
+    what `cut_out_urls` returns or {url}.
     modes: the first is shown first; a tile without a view for one shows its own first.
     backgrounds: as for `before_after`, the first is shown first.
     """
-    data = {"id": key, "tiles": list(tiles), "modes": list(modes)}
+    data = {"id": identity, "tiles": list(tiles), "modes": list(modes)}
     _side_by_side(data=data | {"backgrounds": list(backgrounds), "chosen": backgrounds[0]}, key=key)
+
+
+def ballot(identity: str, *, undo: bool, key: str, on_choice: Callable[[str, str], None]) -> None:
+    """Ask which of two is better, by press and by key, once for every identity.
+
+    undo: whether there is a vote to take back; on_choice: called before the next script run with
+    the identity and "left", "right", "tie", "skip" or "undo".
+    """
+
+    def heard() -> None:
+        said = st.session_state[key]["choice"]
+        on_choice(said["id"], said["choice"])
+
+    _ballot(data={"id": identity, "undo": undo}, key=key, on_choice_change=heard)
 
 
 def steps(names: Sequence[str], times: Sequence[str], *, key: str) -> int:

@@ -1,0 +1,72 @@
+"""Many photos: methods on the samples or on a folder, with progress, to be resumed any time."""
+
+import streamlit as st
+
+import deepmasque
+from deepmasque.evaluation.benchmark import Scene, read_table, scenes
+from deepmasque.evaluation.methods import Method
+from deepmasque.evaluation.report import html
+from pages.comparison.board import measured_part
+from pages.comparison.measured import SAMPLES, Measured, folder_of
+from pages.comparison.photo import FIRST_CHOICE
+from pages.comparison.run import Run, choose_methods, watch
+from pages.components.markup import caption
+
+LAYOUTS = (
+    "“samples”, or a folder on this machine: of photos; of images/ and masks/; or of input/, alpha/"
+    " and trimaps, as alphamatting.com has them. What is finished is kept, and a run that was"
+    " cancelled goes on where it stopped."
+)
+
+
+def many_view() -> None:
+    """Choose photos and methods, run them, look at the table."""
+    st.html(caption(LAYOUTS))
+    with st.container(horizontal=True, vertical_alignment="bottom", key="many-photos"):
+        photos = st.text_input("Photos", SAMPLES, key="photos").strip()
+        most = st.number_input("At most", 1, 10_000, 20, key="most", width=150)
+    chosen = choose_methods(FIRST_CHOICE, "many-methods")
+    run: Run | None = st.session_state.get("many-run")
+    if run and run.look():
+        watch(run, run.total)
+        return
+    if run:
+        del st.session_state["many-run"]
+        st.session_state["many-done"] = run.out
+        if run.error:
+            st.error(run.error)
+    if st.button("Run", type="primary", key="run-many", disabled=not chosen):
+        start(photos, most, chosen)
+    if out := st.session_state.get("many-done"):
+        results(Measured(out.name, read_table(out), out, (out / "photos.txt").read_text()))
+
+
+def start(photos: str, most: int, chosen: list[Method]) -> None:
+    """Let methods run on photos."""
+    try:
+        found: list[Scene] = scenes(photos)[:most]
+        st.session_state["many-run"] = Run(found, chosen, folder_of(photos))
+    except (deepmasque.DeepMasqueError, OSError) as error:
+        st.error(str(error))
+        return
+    st.rerun()
+
+
+def results(measured: Measured) -> None:
+    """The table, its charts, and what can be taken home."""
+    measured_part(measured, "many")
+    with st.container(horizontal=True, key="many-downloads"):
+        st.download_button(
+            "Download table",
+            lambda: measured.table.to_csv(index=False),
+            "results.csv",
+            on_click="ignore",
+            key="many-csv",
+        )
+        st.download_button(
+            "Download report",
+            lambda: html(measured.table, measured.out, list(measured.scenes().values())),
+            "report.html",
+            on_click="ignore",
+            key="many-html",
+        )
