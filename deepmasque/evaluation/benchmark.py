@@ -20,7 +20,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import lru_cache
 from io import BytesIO
@@ -182,10 +182,11 @@ def run_benchmark(
     rows = []
     with suppress(_StoppedError):
         for method in methods:
-            for row in run.rows(scenes, method):
-                rows.append(row)
-                if on_row:
-                    on_row(row)
+            with closing(run.rows(scenes, method)) as made:
+                for row in made:
+                    rows.append(row)
+                    if on_row:
+                        on_row(row)
     out.mkdir(parents=True, exist_ok=True)
     found = table(rows)
     write_atomic(out / "results.csv", found.to_csv(index=False).encode())
@@ -294,13 +295,12 @@ class _Run:
             "trimap": None if trimap is None else str(trimap),
             "alpha": str(alpha),
         }
-        answer = worker.ask(task)
-        row = replace(row, **answer)
+        row = replace(row, **worker.ask(task))
         if row.error:
             return row
-        row = _scored(
-            replace(row, state="done", alpha=str(alpha.relative_to(self.out))), alpha, scene
-        )
+        notes = f"{drawn.notes} {row.notes}".strip() if drawn else row.notes
+        solved = replace(row, state="done", notes=notes, alpha=str(alpha.relative_to(self.out)))
+        row = _scored(solved, alpha, scene)
         write_atomic(stored, json.dumps({"decisive": decisive, "row": asdict(row)}).encode())
         return row
 

@@ -12,11 +12,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deepmasque.engine import portrait_engine
+from deepmasque.engine import Engine, portrait_engine, refinement_engine
 from deepmasque.errors import DeepMasqueError
 from deepmasque.portrait import knn_matting, mediapipe_graphs
 from deepmasque.portrait.alignment import placements
 from deepmasque.portrait.landmarks import find_faces
+from deepmasque.portrait.refinement import refined
 from deepmasque.portrait.segmentation import person_probability
 from deepmasque.portrait.trimap import BACKGROUND, FOREGROUND, UNKNOWN, checked, from_mask
 from deepmasque.weights import MODELS
@@ -29,6 +30,9 @@ the user should know of this one result is given out as a warning (UserWarning).
 Needs = Literal["image", "image and trimap"]
 
 OURS = "DeepMasque, MIT"
+SHEN = "Shen et al., Automatic Portrait Segmentation for Image Stylization, 2016"
+CHEN = "Chen, Li, Tang, KNN Matting, 2013"
+LEVIN = "Levin, Lischinski, Weiss, A Closed-Form Solution to Natural Image Matting, 2008"
 GRABCUT_ROUNDS = 5
 
 
@@ -87,7 +91,8 @@ def chosen(names: str) -> list[Method]:
     """
     if names == "all":
         return [each for each in methods() if each.unusable() is None]
-    return [method(name.strip()) for name in names.split(",") if name.strip()]
+    wanted = dict.fromkeys(name.strip() for name in names.split(","))
+    return [method(name) for name in wanted if name]
 
 
 def pipeline_trimap() -> Method:
@@ -96,44 +101,79 @@ def pipeline_trimap() -> Method:
     def solve(image: Image, _: Trimap | None) -> NDArray[np.float32]:
         return from_mask(*_person(image)) / np.float32(255)
 
-    return _ours("pipeline-trimap", "Trimap of the portrait pipeline", "image", "", solve)
+    title = "Trimap of the portrait pipeline"
+    return _ours("pipeline-trimap", title, "image", SHEN, solve, portrait_engine)
 
 
 def _portrait() -> list[Method]:
-    shen = "Shen et al., Automatic Portrait Segmentation for Image Stylization, 2016"
-    chen = "Chen, Li, Tang, KNN Matting, 2013"
+    def with_knn(image: Image) -> tuple[NDArray[np.float32], Trimap]:
+        trimap = from_mask(*_person(image))
+        return knn_matting.knn_matting(image, trimap), trimap
 
-    def with_knn(image: Image, _: Trimap | None) -> NDArray[np.float32]:
-        return knn_matting.knn_matting(image, from_mask(*_person(image)))
+    def with_residual(image: Image, _: Trimap | None) -> NDArray[np.float32]:
+        return refined(image, *with_knn(image), refinement_engine())
 
+    title, source = "PortraitFCN+ and KNN", f"{SHEN}; {CHEN}"
     return [
-        _ours("portraitfcn", "PortraitFCN+", "image", shen, lambda image, _: _person(image)[0]),
-        _ours("portraitfcn-knn", "PortraitFCN+ and KNN", "image", f"{shen}; {chen}", with_knn),
+        _ours(
+            "portraitfcn",
+            "PortraitFCN+",
+            "image",
+            SHEN,
+            lambda image, _: _person(image)[0],
+            portrait_engine,
+        ),
+        _ours(
+            "portraitfcn-knn",
+            title,
+            "image",
+            source,
+            lambda image, _: with_knn(image)[0],
+            portrait_engine,
+        ),
+        _ours(
+            "portraitfcn-knn-residual",
+            f"{title}, residual",
+            "image",
+            source,
+            with_residual,
+            portrait_engine,
+        ),
     ]
 
 
 def _knn() -> list[Method]:
-    chen = "Chen, Li, Tang, KNN Matting, 2013"
-    levin = "Levin, Lischinski, Weiss, A Closed-Form Solution to Natural Image Matting, 2008"
     kinds = [
-        ("knn-rgb", "KNN, RGB", "rgb", knn_matting.TUNED, f"{chen}; {levin}"),
-        ("knn-hsv", "KNN, HSV", "hsv", knn_matting.TUNED, f"{chen}; {levin}"),
-        ("knn-textbook", "KNN, plain (HSV)", "hsv", knn_matting.TEXTBOOK, chen),
+        ("knn-rgb", "KNN, RGB", "rgb", knn_matting.TUNED, f"{CHEN}; {LEVIN}"),
+        ("knn-hsv", "KNN, HSV", "hsv", knn_matting.TUNED, f"{CHEN}; {LEVIN}"),
+        ("knn-textbook", "KNN, plain (HSV)", "hsv", knn_matting.TEXTBOOK, CHEN),
     ]
 
     def solver(features: str, kind: knn_matting.Method) -> Solver:
         return lambda image, trimap: knn_matting.solve(image, trimap, features, method=kind).alpha
 
+    def with_residual(image: Image, trimap: Trimap | None) -> NDArray[np.float32]:
+        alpha = knn_matting.knn_matting(image, trimap)
+        return refined(image, alpha, trimap, refinement_engine())
+
+    needs, source = "image and trimap", f"{CHEN}; {LEVIN}"
     return [
-        _ours(name, title, "image and trimap", source, solver(features, kind))
-        for name, title, features, kind, source in kinds
+        *(_ours(name, title, needs, by, solver(*how)) for name, title, *how, by in kinds),
+        _ours(
+            "knn-rgb-residual",
+            "KNN, RGB, residual",
+            needs,
+            source,
+            with_residual,
+            refinement_engine,
+        ),
     ]
 
 
 def _pymatting() -> list[Method]:
     kinds = [
-        ("cf", "closed form", "Levin, Lischinski, Weiss, 2008"),
-        ("knn", "KNN", "Chen, Li, Tang, 2013"),
+        ("cf", "closed form", LEVIN),
+        ("knn", "KNN", CHEN),
         ("lbdm", "learning based", "Zheng, Kambhamettu, Learning Based Digital Matting, 2009"),
         ("rw", "random walk", "Grady et al., Random Walks for Interactive Alpha-Matting, 2005"),
     ]
@@ -215,8 +255,15 @@ def _person(image: Image) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     return person_probability(image, transforms, portrait_engine())
 
 
-def _ours(name: str, title: str, needs: Needs, source: str, solver: Solver) -> Method:
-    device = (lambda: portrait_engine().device) if needs == "image" else (lambda: "CPU")
+def _ours(
+    name: str,
+    title: str,
+    needs: Needs,
+    source: str,
+    solver: Solver,
+    engine: Callable[[], Engine] | None = None,
+) -> Method:
+    device = (lambda: engine().device) if engine else (lambda: "CPU")
     credit = f"{source}; {OURS}"
     return Method(name, title, needs, credit, lambda: solver, _own_version, device)
 

@@ -225,6 +225,8 @@ def test_without_a_trimap_the_pipeline_draws_one_and_the_row_says_so(tmp_path, p
     seen = run_benchmark(scenes(photo.parent), [method("mediapipe-selfie"), method("grabcut")], out)
     assert [row.trimap for row in seen] == ["", "", "portrait pipeline", "portrait pipeline"]
     assert all(row.state == "done" and row.iou is None for row in seen)
+    said = "No face was found, so the mean placement was used."
+    assert [row.notes for row in seen] == ["", "", "", said]
     selfie, _, cut, nobody = (read_trimap(out / row.alpha) for row in seen)
     assert metrics.iou(selfie / 255, cut / 255) > 0.8
     assert not nobody.any()

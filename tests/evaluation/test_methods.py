@@ -8,7 +8,15 @@ from deepmasque.errors import DeepMasqueError, TrimapError
 from deepmasque.evaluation.methods import chosen, method, methods, pipeline_trimap
 from deepmasque.evaluation.metrics import iou
 
-OURS = ("portraitfcn", "portraitfcn-knn", "knn-rgb", "knn-hsv", "knn-textbook")
+OURS = (
+    "portraitfcn",
+    "portraitfcn-knn",
+    "portraitfcn-knn-residual",
+    "knn-rgb",
+    "knn-hsv",
+    "knn-textbook",
+    "knn-rgb-residual",
+)
 OTHERS = ("pymatting-cf", "pymatting-knn", "pymatting-lbdm", "pymatting-rw", "grabcut")
 
 
@@ -37,6 +45,9 @@ def test_ours_are_the_stages_of_the_pipeline(portrait, solved):
     of = {name: method(name).load()(portrait, solved.trimap) for name in OURS}
     assert np.array_equal(of["portraitfcn"], solved.mask)
     assert np.array_equal(of["portraitfcn-knn"], of["knn-rgb"])
+    assert np.array_equal(of["portraitfcn-knn-residual"], of["knn-rgb-residual"])
+    assert np.array_equal(of["portraitfcn-knn"], solved.alpha)
+    assert not np.array_equal(of["knn-rgb-residual"], of["knn-rgb"])
     drawn = pipeline_trimap().load()(portrait, None)
     assert np.array_equal(np.rint(drawn * 255), solved.trimap)
 
@@ -58,7 +69,10 @@ def test_a_face_that_is_not_found_is_said(portrait):
 
 
 def test_choosing():
-    assert [each.name for each in chosen("knn-hsv, grabcut")] == ["knn-hsv", "grabcut"]
+    assert [each.name for each in chosen("knn-hsv, grabcut,knn-hsv,")] == [
+        "knn-hsv",
+        "grabcut",
+    ]
     assert {each.name for each in chosen("all")} >= {*OURS, *OTHERS}
     assert all(each.unusable() is None for each in chosen("all"))
     with pytest.raises(DeepMasqueError, match="nonsense is no method: there are portraitfcn,"):
