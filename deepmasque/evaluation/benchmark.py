@@ -76,6 +76,8 @@ class Row:
     peak_mb: the most memory the process held at once while it worked on this photo, program and
         models included. added_mb: by how much that exceeds what it held just before.
     memory: "this image", or "process so far" where the system cannot forget an older peak.
+    load: how many processes the machine had to run, mean of the last minute, this one included;
+        where it exceeds the cores, the seconds are longer than on a machine left alone.
     load_seconds: loading the method and running it once on a small photo, before all that.
     device, hardware: what computed. version: of the method. commit: of this project; a + stands
         for changes since. date: UTC.
@@ -111,6 +113,7 @@ class Row:
     peak_mb: float | None = None
     added_mb: float | None = None
     memory: str = ""
+    load: float | None = None
     load_seconds: float | None = None
     device: str = ""
     hardware: str = ""
@@ -120,7 +123,16 @@ class Row:
     alpha: str = ""
 
 
-VOLATILE = ("seconds", "cpu_seconds", "peak_mb", "added_mb", "load_seconds", "commit", "date")
+VOLATILE = (
+    "seconds",
+    "cpu_seconds",
+    "peak_mb",
+    "added_mb",
+    "load",
+    "load_seconds",
+    "commit",
+    "date",
+)
 """The columns in which two runs of the same benchmark may differ."""
 
 OnStart = Callable[[Scene, Method], None]

@@ -128,6 +128,11 @@ def _facts(table: "pd.DataFrame") -> list[str]:
     facts = [f"Measured on {'; '.join(table['hardware'].unique())}, {' to '.join(days[::2])}"]
     if commits:
         facts[0] += f", commit {', '.join(commits)}"
+    if table["load"].notna().any():
+        least, most = table["load"].min(), table["load"].max()
+        facts.append(
+            f"Load of the machine meanwhile, this work included: {least:.1f} to {most:.1f}."
+        )
     facts.append("; ".join(f"{title}: {version}" for title, version in versions if version))
     if (table["trimap"] == "portrait pipeline").any():
         facts.append("No trimaps were given: the portrait pipeline drew those that methods need.")

@@ -112,6 +112,7 @@ def _measured(solver: Solver, task: dict) -> dict:
         "peak_mb": peak,
         "added_mb": peak - held if scope == THIS_IMAGE else None,
         "memory": scope,
+        "load": os.getloadavg()[0],
         "width": image.shape[1],
         "height": image.shape[0],
         "notes": " ".join(notes),

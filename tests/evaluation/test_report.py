@@ -11,7 +11,7 @@ from deepmasque.image import encode_png
 
 def row(image, method, **known):
     facts = {"state": "done", "hardware": "A CPU", "version": "1", "date": "2026-11-21T08:00:00"}
-    facts |= {"seconds": 1.0, "cpu_seconds": 1.5, "peak_mb": 200.0, "added_mb": 20.0}
+    facts |= {"seconds": 1.0, "cpu_seconds": 1.5, "peak_mb": 200.0, "added_mb": 20.0, "load": 3.0}
     return Row(image, "", method, method.upper(), **{**facts, "commit": "abc1234", **known})
 
 
@@ -53,6 +53,7 @@ def test_each_set_of_trimaps_for_itself():
 def test_markdown():
     text = markdown(table(ROWS))
     assert "Measured on A CPU, 2026-11-21, commit abc1234." in text
+    assert "this work included: 3.0 to 3.0." in text
     assert "| TWO | portrait pipeline | 2 | 0 | **92.50** |" in text
     assert "| 89.50 | 3 | **2** |" in text
     assert text.index("- hard: ONE 80.00 %") < text.index("- easy: ONE 99.00 %")
