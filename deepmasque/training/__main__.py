@@ -84,11 +84,14 @@ def export(
 def publish(
     run: Annotated[Path, typer.Option(help="Folder of the run.")],
     name: Annotated[str | None, typer.Option(help="Instead of the folder's name.")] = None,
+    pictures: Annotated[
+        bool, typer.Option(help="Leave them out where they show photos that may not be passed on.")
+    ] = True,
 ) -> None:
     """Put a run's curves, settings and sample predictions, small, into models/runs/."""
     from deepmasque.training.runs import publish as publish_run
 
-    for path in publish_run(run, name or run.name):
+    for path in publish_run(run, name or run.name, pictures=pictures):
         typer.echo(f"{path}: {path.stat().st_size / 1e3:.0f} kB")
 
 

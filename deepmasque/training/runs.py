@@ -126,11 +126,14 @@ def read_run(folder: Path) -> Run:
     )
 
 
-def publish(folder: Path, name: str, target: Path = COMMITTED) -> list[Path]:
+def publish(
+    folder: Path, name: str, target: Path = COMMITTED, *, pictures: bool = True
+) -> list[Path]:
     """Write a run into its committed form; returns the files.
 
     NAME.csv: the log, its training rows averaged in blocks down to MOST_ROWS; NAME.json: settings
     and record; NAME/: sample sheets, as many as fit into MOST_SAMPLE_BYTES, the last among them.
+    pictures: False where the sheets show photos that may not be passed on.
 
     Raises TrainingError like `read_run`.
     """
@@ -141,7 +144,7 @@ def publish(folder: Path, name: str, target: Path = COMMITTED) -> list[Path]:
     write_atomic(table, log.to_csv(index=False, float_format="%.5g").encode())
     content = {"settings": run.settings} | asdict(run.record)
     write_atomic(record, (json.dumps(content, indent=2) + "\n").encode())
-    return [table, record, *_publish_samples(run.samples, target / name)]
+    return [table, record, *_publish_samples(run.samples if pictures else {}, target / name)]
 
 
 def tidy(table: pd.DataFrame) -> pd.DataFrame:

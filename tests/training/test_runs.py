@@ -152,6 +152,8 @@ def test_published_samples_are_few_and_spread_over_the_run(trained, tmp_path, mo
     monkeypatch.setattr(runs, "MOST_SAMPLE_BYTES", 30_000)
     runs.publish(trained, "small", tmp_path / "models")
     assert list(runs.committed_runs(tmp_path / "models")[0].samples) == [60]
+    runs.publish(trained, "small", tmp_path / "models", pictures=False)
+    assert not list((tmp_path / "models").rglob("*.jpg"))
 
 
 class Line(lightning.LightningModule):
