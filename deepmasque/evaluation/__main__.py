@@ -32,7 +32,7 @@ def portraits(
     typer.echo(summary(rows).to_string(float_format="%.2f"))
     typer.echo(f"faces found: {rows['face'].sum()} of {len(rows)}")
     typer.echo(f"median seconds: {rows['seconds'].median():.2f}")
-    hardest = list(rows.sort_values("knn")["photo"][:worst])
+    hardest = list(rows.sort_values("refined")["photo"][:worst])
     write_contact_sheet(data, hardest, out / "worst.jpg")
 
 

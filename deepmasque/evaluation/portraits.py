@@ -12,6 +12,7 @@ from deepmasque.compose import composite
 from deepmasque.evaluation.metrics import iou
 from deepmasque.image import encode_jpeg, read_image, read_trimap, write_atomic
 from deepmasque.matte import Matte
+from deepmasque.portrait.knn_matting import Solution
 from deepmasque.portrait.pictures import grey
 from deepmasque.portrait.pipeline import matte
 from deepmasque.portrait.prior import soft_segmentation
@@ -20,6 +21,7 @@ METHODS = {
     "selfie": "MediaPipe selfie segmentation",
     "network": "PortraitFCN+",
     "knn": "PortraitFCN+ and KNN matting",
+    "refined": "the same and the residual network",
 }
 SHEET_BACKGROUND = (0, 160, 80)
 SHEET_HEIGHT = 320
@@ -33,13 +35,15 @@ def measured(folder: Path, ids: list[str]) -> Iterator[dict[str, object]]:
     for photo in ids:
         path = folder / "images" / f"{photo}.jpg"
         person = truth(folder, photo)
-        result = matte(path)
+        solved: list[Solution] = []
+        result = matte(path, on_solution=solved.append)
         yield {
             "photo": photo,
             "face": not any("No face was found" in note for note in result.notes),
             "selfie": iou(soft_segmentation(read_image(path))[0], person),
             "network": iou(result.mask, person),
-            "knn": iou(result.alpha, person),
+            "knn": iou(solved[0].alpha, person),
+            "refined": iou(result.alpha, person),
             "seconds": sum(stage.seconds for stage in result.stages),
         }
 

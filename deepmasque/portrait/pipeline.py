@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepmasque.compose import estimate_foreground
-from deepmasque.engine import portrait_engine
+from deepmasque.engine import portrait_engine, refinement_engine
 from deepmasque.errors import ImageError
 from deepmasque.image import read_image, read_trimap
 from deepmasque.matte import Matte, Stage
@@ -19,9 +19,18 @@ from deepmasque.portrait import trimap as trimaps
 from deepmasque.portrait.alignment import placements, resized_channels
 from deepmasque.portrait.knn_matting import Solution, solve
 from deepmasque.portrait.landmarks import find_faces
+from deepmasque.portrait.refinement import refined
 from deepmasque.portrait.segmentation import network_size, person_probability
 
-STAGES = ("Landmarks", "Alignment", "PortraitFCN+", "Trimap", "KNN matting", "Foreground")
+STAGES = (
+    "Landmarks",
+    "Alignment",
+    "PortraitFCN+",
+    "Trimap",
+    "KNN matting",
+    "Refinement",
+    "Foreground",
+)
 Image = str | Path | bytes | NDArray[np.uint8]
 OnStage = Callable[[Stage], None]
 OnSolution = Callable[[Solution], None]
@@ -130,11 +139,15 @@ def _solved(
 
     with log.stage("KNN matting") as stage:
         solution = solve(image, trimap, features)
-        alpha = solution.alpha
         stage.notes = (f"Conjugate gradients: {solution.iterations} steps.",)
-        stage.picture = pictures.grey(alpha)
+        stage.picture = pictures.grey(solution.alpha)
     if on_solution:
         on_solution(solution)
+
+    with log.stage("Refinement") as stage:
+        alpha = refined(image, solution.alpha, trimap, refinement_engine())
+        stage.notes = (_correction(alpha, solution.alpha, trimap),)
+        stage.picture = pictures.grey(alpha)
 
     with log.stage("Foreground") as stage:
         foreground = estimate_foreground(image, alpha)
@@ -176,6 +189,12 @@ def _counted(faces: list[NDArray[np.float32]]) -> tuple[tuple[str, ...], tuple[s
 def _unknown_share(trimap: NDArray[np.uint8]) -> str:
     unknown = np.count_nonzero(trimap == trimaps.UNKNOWN) / trimap.size
     return f"{unknown:.1%} of the photo is left to matting."
+
+
+def _correction(alpha, given, trimap) -> str:
+    band = trimap == trimaps.UNKNOWN
+    change = 255 * np.abs(alpha - given)[band].mean() if band.any() else 0.0
+    return f"In the band, alpha was corrected by {change:.1f} levels of 255 on average."
 
 
 def _channels_picture(image, transforms) -> NDArray[np.uint8]:

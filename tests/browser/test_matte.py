@@ -24,7 +24,15 @@ from helpers import (
 from PIL import Image
 from playwright.sync_api import expect
 
-STAGES = ("Landmarks", "Alignment", "PortraitFCN+", "Trimap", "KNN matting", "Foreground")
+STAGES = (
+    "Landmarks",
+    "Alignment",
+    "PortraitFCN+",
+    "Trimap",
+    "KNN matting",
+    "Refinement",
+    "Foreground",
+)
 
 
 def drag(page, start, *stops):
@@ -63,9 +71,9 @@ def test_stages_appear_one_by_one_while_they_run(laptop):
     laptop.wait_for_function(
         """() => {
             const rows = [...document.querySelectorAll("ol.dm-rows li")];
-            return rows.length === 6 && rows[0].matches(".done") && rows[0].querySelector("img")
-                && rows[0].innerText.includes("Landmarks") && !rows[5].matches(".done")
-                && rows[5].innerText.trim() === "Foreground";
+            return rows.length === 7 && rows[0].matches(".done") && rows[0].querySelector("img")
+                && rows[0].innerText.includes("Landmarks") && !rows[6].matches(".done")
+                && rows[6].innerText.trim() === "Foreground";
         }""",
         timeout=60_000,
     )

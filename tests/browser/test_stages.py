@@ -29,6 +29,7 @@ STEPS = [
     "Convergence",
     "KNN matting",
     "RGB or HSV",
+    "Refinement",
     "Foreground",
     "Cut-out",
 ]

@@ -1,6 +1,8 @@
 import numpy as np
 import onnx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 import deepmasque
@@ -46,7 +48,7 @@ def test_ours_are_the_stages_of_the_pipeline(portrait, solved):
     assert np.array_equal(of["portraitfcn"], solved.mask)
     assert np.array_equal(of["portraitfcn-knn"], of["knn-rgb"])
     assert np.array_equal(of["portraitfcn-knn-residual"], of["knn-rgb-residual"])
-    assert np.array_equal(of["portraitfcn-knn"], solved.alpha)
+    assert np.array_equal(of["portraitfcn-knn-residual"], solved.alpha)
     assert not np.array_equal(of["knn-rgb-residual"], of["knn-rgb"])
     drawn = pipeline_trimap().load()(portrait, None)
     assert np.array_equal(np.rint(drawn * 255), solved.trimap)
@@ -191,6 +193,21 @@ class TestNetworks:
         network = self.saved(tmp_path / "mean.onnx", 3, [1, 0, 0])
         (tmp_path / "mean.toml").write_text(wishes)
         assert "must give mean and deviation" in network.unusable()
+
+    @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+    @given(
+        st.binary()
+        | st.builds(
+            "{} = {}".format,
+            st.sampled_from(["mean", "deviation", "size", "other"]),
+            st.sampled_from(["inf", "nan", "-5", "1e99", "true", "[]", "[1, 2, 3]", "{a = 1}"]),
+        ).map(str.encode)
+    )
+    def test_any_wishes_are_taken_or_refused_in_a_sentence(self, tmp_path, wishes):
+        path = tmp_path / "mean.onnx"
+        network = method(f"onnx:{path}") if path.exists() else self.saved(path, 3, [1, 0, 0])
+        path.with_suffix(".toml").write_bytes(wishes)
+        assert network.unusable() is None or "must give mean" in network.unusable()
 
     def test_an_answer_that_is_no_alpha(self, tmp_path, portrait):
         network = self.saved(tmp_path / "planes.onnx", 3, [1, 0, 0], outputs=2)

@@ -23,6 +23,7 @@ def test_a_photo_is_measured_after_every_stage(folder):
     assert row["face"]
     assert 0.3 < row["network"] < 1
     assert 0.3 < row["knn"] < 1
+    assert 0.3 < row["refined"] < 1
     table = summary(pd.DataFrame([row]))
     assert table["mean IoU"]["PortraitFCN+"] == pytest.approx(100 * row["network"])
 

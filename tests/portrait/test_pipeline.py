@@ -6,8 +6,10 @@ import pytest
 
 import deepmasque
 from deepmasque import samples
+from deepmasque.engine import refinement_engine
 from deepmasque.image import encode_png
 from deepmasque.portrait.pipeline import STAGES, matte, rematte
+from deepmasque.portrait.refinement import refined
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +51,9 @@ def test_the_record_of_knn_matting_is_handed_out(portrait, result):
     matte(portrait, on_solution=records.append)
     rematte(result, result.trimap, features="hsv", on_solution=records.append)
     rgb, hsv = records
-    np.testing.assert_array_equal(rgb.alpha, result.alpha)
-    assert not np.array_equal(hsv.alpha, result.alpha)
+    expected = refined(portrait, rgb.alpha, result.trimap, refinement_engine())
+    np.testing.assert_array_equal(expected, result.alpha)
+    assert not np.array_equal(hsv.alpha, rgb.alpha)
     stage = next(stage for stage in result.stages if stage.name == "KNN matting")
     assert stage.notes == (f"Conjugate gradients: {rgb.iterations} steps.",)
 
@@ -116,7 +119,7 @@ def test_rematte_does_only_the_matting_again(result):
     seen = []
     again = rematte(result, result.trimap, on_stage=seen.append)
     assert again.notes == result.notes
-    assert [stage.name for stage in seen] == ["Trimap", "KNN matting", "Foreground"]
+    assert [stage.name for stage in seen] == ["Trimap", "KNN matting", "Refinement", "Foreground"]
     assert tuple(stage.name for stage in again.stages) == STAGES
     np.testing.assert_array_equal(again.alpha, result.alpha)
 
