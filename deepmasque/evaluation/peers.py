@@ -214,13 +214,14 @@ def _wishes(path: Path) -> dict:
         return wishes
     try:
         wishes |= tomllib.loads(beside.read_text())
-        sound = all(len(np.float32(wishes[key])) == 3 for key in ("mean", "deviation"))
-        sound = sound and int(wishes["size"]) >= STRIDE and np.all(np.float32(wishes["deviation"]))
+        scaling = np.array([wishes["mean"], wishes["deviation"]], np.float64)
+        sound = scaling.shape == (2, 3) and np.isfinite(scaling).all() and (scaling[1] > 0).all()
+        sound = sound and isinstance(wishes["size"], int) and wishes["size"] >= STRIDE
     except (OSError, ValueError, TypeError):
         sound = False
     if not sound:
         raise DeepMasqueError(
-            f"{beside} must give mean and deviation as three numbers and size as one."
+            f"{beside} must give mean and deviation as three numbers each and size as a whole one."
         )
     return wishes
 

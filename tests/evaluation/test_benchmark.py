@@ -216,6 +216,17 @@ def test_a_photo_that_changed_is_measured_anew(data, tmp_path, portrait):
     assert alpha() != first and len(started) == 2
 
 
+@pytest.mark.parametrize("left", [b"{", b"[]"])
+def test_a_row_that_was_damaged_is_measured_anew(left, data, tmp_path):
+    chosen = [scenes(data)[0]], [method("grabcut")], tmp_path
+    (first,) = run_benchmark(*chosen)
+    (stored,) = tmp_path.rglob("*.json")
+    stored.write_bytes(left)
+    (again,) = run_benchmark(*chosen)
+    assert figures(table([again])).equals(figures(table([first])))
+    assert len(stored.read_bytes()) > 100
+
+
 def test_without_a_trimap_the_pipeline_draws_one_and_the_row_says_so(tmp_path, portrait):
     photo = tmp_path / "photos" / "a.jpg"
     photo.parent.mkdir()
