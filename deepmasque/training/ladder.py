@@ -32,7 +32,8 @@ LADDER = (
     Rung("street-fcn8s", "FCN-8s, no portrait photos", original=55.0),
     Rung("three-channels", "PortraitFCN, 3 channels", original=93.0),
     Rung("six-channels", "PortraitFCN+, 6 channels", original=95.9, paper=PAPER),
-    Rung("portrait", "+ soft segmentation prior"),
+    Rung("with-prior", "+ soft segmentation prior"),
+    Rung("portrait", "+ second prior, drawn hair"),
     Rung("knn", "+ KNN matting"),
     Rung("residual", "+ residual network", original=97.1),
 )
@@ -42,7 +43,6 @@ ABLATIONS = (
     Rung("short-no-mean-mask", "without the mean mask"),
     Rung("short-no-xy", "without x and y"),
     Rung("short-three", "without all three"),
-    Rung("short-prior", "with the soft segmentation prior"),
 )
 """All with the same short schedule at 160 x 128; they compare among themselves only."""
 SHIPPED = ("portrait", "knn", "residual")
