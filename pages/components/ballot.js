@@ -1,5 +1,6 @@
 // data: { id of the question, undo: whether there is a vote to take back }
-// trigger: choice = { id, choice: "left" | "right" | "tie" | "skip" | "undo" }; a question is answered once
+// state: choice = { id, choice: "left" | "right" | "tie" | "skip" | "undo" }; a question is answered
+// once. Not a trigger: Streamlit drops one that waits while the script runs.
 
 const KEYS = { ArrowLeft: "left", ArrowRight: "right", ArrowDown: "tie", " ": "skip", u: "undo", U: "undo" };
 // Where these keys already mean something.
@@ -41,8 +42,8 @@ function mount(root) {
 
   for (const button of buttons) button.onclick = () => say(button.dataset.choice);
 
-  return ({ data, setTriggerValue }) => {
-    send = setTriggerValue;
+  return ({ data, setStateValue }) => {
+    send = setStateValue;
     asked = data.id;
     canUndo = data.undo;
     draw();
