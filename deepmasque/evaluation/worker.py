@@ -16,8 +16,6 @@ import gc
 import json
 import os
 import queue
-import re
-import resource
 import socket
 import sys
 import threading
@@ -35,8 +33,8 @@ from deepmasque.batch import reason
 from deepmasque.errors import DeepMasqueError
 from deepmasque.evaluation.methods import Method, Solver, method, pipeline_trimap
 from deepmasque.image import encode_png, read_image, read_trimap, write_atomic
+from deepmasque.memory import PeakMeter, peak_mb
 
-STATUS, PEAK_RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 THIS_IMAGE, SO_FAR = "this image", "process so far"
 
 
@@ -97,21 +95,21 @@ def _measured(solver: Solver, task: dict) -> dict:
     image = read_image(Path(task["image"]))
     trimap = read_trimap(Path(task["trimap"])) if task["trimap"] else None
     _let_go()
-    held, scope = _resident_mb(), _reset_peak()
+    meter = PeakMeter()
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         start, cpu_start = perf_counter(), process_time()
         alpha = solver(image, trimap)
         seconds, cpu_seconds = perf_counter() - start, process_time() - cpu_start
-    peak = _peak_mb()
+    peak, added = peak_mb(), meter.added_mb()
     write_atomic(task["alpha"], encode_png(_eight_bit(alpha, image.shape[:2])))
     notes = {str(warning.message): None for warning in said if warning.category is UserWarning}
     return {
         "seconds": seconds,
         "cpu_seconds": cpu_seconds,
         "peak_mb": peak,
-        "added_mb": peak - held if scope == THIS_IMAGE else None,
-        "memory": scope,
+        "added_mb": added,
+        "memory": THIS_IMAGE if meter.forgets else SO_FAR,
         "load": os.getloadavg()[0],
         "width": image.shape[1],
         "height": image.shape[0],
@@ -147,30 +145,6 @@ def _let_go() -> None:
     trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
     if trim is not None:
         trim(0)
-
-
-def _reset_peak() -> str:
-    """What the peak will be of: Linux can forget the peak of the images before."""
-    try:
-        PEAK_RESET.write_text("5")
-    except OSError:
-        return SO_FAR
-    return THIS_IMAGE
-
-
-def _peak_mb() -> float:
-    if STATUS.exists():
-        return _status_mb("VmHWM")  # ru_maxrss would count the parent's memory before exec
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
-
-
-def _resident_mb() -> float:
-    return _status_mb("VmRSS") if STATUS.exists() else 0.0
-
-
-def _status_mb(entry: str) -> float:
-    return int(re.search(rf"{entry}:\s+(\d+) kB", STATUS.read_text())[1]) / 1024
 
 
 if __name__ == "__main__":

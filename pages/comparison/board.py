@@ -14,7 +14,7 @@ from pages.comparison.figures import MEANING, figure_table
 from pages.comparison.measured import Measured, alpha_views, photo_tile, runs, tables
 from pages.components import side_by_side
 from pages.components.charts import AMBER, BLUE, GREY, WHITE, dressed
-from pages.components.markup import caption, chips, seconds
+from pages.components.markup import caption, chips, cost
 from pages.components.pictures import TILE_SIDE, picture_url
 from pages.components.shelf import backgrounds
 
@@ -149,7 +149,7 @@ def show(measured: Measured, done: pd.DataFrame, which: tuple[str, str], key: st
             {
                 "id": row.method,
                 "label": row.title,
-                "said": f"{iou}{seconds(row.seconds)}, {row.added_mb:.0f} MB",
+                "said": f"{iou}{cost(row.seconds, row.added_mb)}",
                 "views": alpha_views(scene, measured.out / row.alpha),
             }
         )

@@ -27,7 +27,7 @@ from pages.comparison.figures import HEADINGS, MEANING, figure_table
 from pages.comparison.run import Run, choose_methods, watch
 from pages.components import brush, side_by_side
 from pages.components.intake import PhotoPage, another_photo, title
-from pages.components.markup import caption, chips, seconds
+from pages.components.markup import caption, chips, cost
 from pages.components.pictures import TILE_SIDE, brush_pictures, cut_out_urls, picture_url
 from pages.components.shelf import backgrounds
 
@@ -195,9 +195,7 @@ def row_of_pictures(comparison: Comparison, shown: dict[str, Result]) -> None:
         if reference is not None:
             apart = pictures.difference(result.alpha, reference)
             views["Difference"] = {"url": picture_url(apart, TILE_SIDE)}
-        said = (
-            f"{seconds(result.row.seconds)}, {result.row.added_mb:.0f} MB" if result.row else THEIRS
-        )
+        said = cost(result.row.seconds, result.row.added_mb) if result.row else THEIRS
         tiles.append({"id": name, "label": result.title, "said": said, "views": views})
     modes = MODES if reference is not None else MODES[:2]
     side_by_side(

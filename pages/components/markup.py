@@ -1,5 +1,6 @@
 """What the pages say in HTML of their own."""
 
+import math
 from collections.abc import Sequence
 from html import escape
 
@@ -73,3 +74,9 @@ def caption(html: str) -> str:
 def seconds(value: float) -> str:
     """Write a duration the way one says it."""
     return f"{value * 1000:.0f} ms" if value < 1 else f"{value:.1f} s"
+
+
+def cost(time: float, memory: float | None) -> str:
+    """Write seconds and megabytes; without the latter where they are not known."""
+    known = memory is not None and not math.isnan(memory)
+    return f"{seconds(time)}, {memory:.0f} MB" if known else seconds(time)
