@@ -17,12 +17,13 @@ from pages.components import charts
 from pages.components.markup import caption
 from pages.components.pictures import data_url
 
-COLOURS = (charts.AMBER, charts.BLUE, "#7fc77a", "#ec7063", "#b794f0", "#4cc3c7", charts.WHITE)
+COLOURS = (charts.AMBER, charts.BLUE, "#7fc77a", "#ec7063", "#b794f0", "#4cc3c7", "#d9a7c7")
 LADDER_CHOICE = "ladder"
 TITLES = {
     "development_iou": "IoU, development photos",
     "held_back_fashion_iou": "IoU, street photos",
     "train_iou": "IoU, training scenes",
+    "uncertainty_loss": "Loss of the uncertainty",
     "development_error_ratio": "Error beside KNN matting, development",
     "train_error_ratio": "Error beside KNN matting, training",
     "train_loss": "Loss",
@@ -200,13 +201,14 @@ def curve_chart(
     """One measure of every run over the epochs; training curves smoothed, the raw ones faint."""
     plot = go.Figure()
     iou = measure.endswith("_iou")
+    every_step = measure.startswith("train_") or measure.endswith("_loss")
     for index, run in enumerate(runs):
         curve = run.curve(measure)
         if curve.empty:
             continue
         colour, value = COLOURS[index % len(COLOURS)], curve["value"]
         drawn = value
-        if measure.startswith("train_"):
+        if every_step:
             drawn = value.ewm(alpha=1 - smoothing).mean()
             plot.add_scatter(
                 x=curve["epoch"],
@@ -221,7 +223,7 @@ def curve_chart(
             x=curve["epoch"],
             y=scaled(drawn, iou),
             name=escape(labels[run.name]),
-            mode="lines" if measure.startswith("train_") else "lines+markers",
+            mode="lines" if every_step else "lines+markers",
             line={"color": colour, "width": 2.5},
             marker={"size": 7},
             customdata=drawn * 100 if iou else drawn,
@@ -237,7 +239,7 @@ def curve_chart(
             ticksuffix=" %",
         )
         if measure == "development_iou":
-            reference(plot, PAPER, f"PortraitFCN+ in the paper, {PAPER} %", charts.BLUE)
+            reference(plot, PAPER, f"PortraitFCN+ in the paper, {PAPER} %", charts.WHITE)
             best = max(rung.original or 0 for rung in LADDER)
             reference(plot, best, f"the original project, {best} %", charts.PALE)
     charts.dressed(plot, 430)

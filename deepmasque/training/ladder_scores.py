@@ -10,15 +10,13 @@ import pandas as pd
 import torch
 from numpy.typing import NDArray
 
-from deepmasque.engine import Engine, refinement_engine
-from deepmasque.errors import TrainingError, WeightsError
+from deepmasque.errors import TrainingError
 from deepmasque.evaluation.metrics import iou
 from deepmasque.matte import Matte
 from deepmasque.portrait.alignment import placements
 from deepmasque.portrait.knn_matting import Solution
 from deepmasque.portrait.landmarks import find_faces
 from deepmasque.portrait.pipeline import matte
-from deepmasque.portrait.refinement import refined
 from deepmasque.portrait.segmentation import network_input
 from deepmasque.training.eg1800 import EG1800
 from deepmasque.training.export import trained_task
@@ -84,11 +82,7 @@ def _rungs(trained: Path) -> Iterator[tuple[str, Mask]]:
             yield rung.key, _network(trained_task(checkpoint))
     yield "portrait", lambda view: view.matted[0].mask
     yield "knn", lambda view: view.matted[1].alpha
-    try:
-        engine = refinement_engine()
-    except WeightsError:
-        return
-    yield "residual", lambda view: _refined(view, engine)
+    yield "residual", lambda view: view.matted[0].alpha
 
 
 def _finished(checkpoint: Path) -> bool:
@@ -111,8 +105,3 @@ def _network(task: PortraitTask) -> Mask:
         return 1 / (1 + np.exp(-larger))
 
     return mask
-
-
-def _refined(view: View, engine: Engine) -> NDArray[np.float32]:
-    result, solution = view.matted
-    return refined(view.image, solution.alpha, result.trimap, engine)

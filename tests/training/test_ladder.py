@@ -32,10 +32,10 @@ def test_every_rung_with_weights_is_measured_at_full_size(photos, run, tmp_path)
     shutil.copytree(run, tmp_path / "runs" / "six-channels")
     scores = ladder_scores.measure(photos, photos.ids("validation"), tmp_path / "runs")
     assert list(scores.index) == ["a", "b"]
-    assert {"six-channels", "portrait", "knn"} <= set(scores)
+    assert {"six-channels", "portrait", "knn", "residual"} == set(scores)
     assert "three-channels" not in scores
     assert (scores["portrait"] == 1).all()
-    assert (scores["knn"] > 0.9).all()
+    assert (scores[["knn", "residual"]] > 0.9).all(axis=None)
     assert scores["six-channels"].between(0, 0.95).all()
 
 
