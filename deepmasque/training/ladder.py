@@ -30,11 +30,11 @@ class Rung:
 
 LADDER = (
     Rung("street-fcn8s", "FCN-8s, no portrait photos", original=55.0),
-    Rung("three-channels", "PortraitFCN, 3 channels", original=93.0),
-    Rung("six-channels", "PortraitFCN+, 6 channels", original=95.9, paper=PAPER),
+    Rung("three-channels", "PortraitFCN, 3 channels"),
+    Rung("six-channels", "PortraitFCN+, 6 channels", original=93.0, paper=PAPER),
     Rung("with-prior", "+ soft segmentation prior"),
     Rung("portrait", "+ second prior, drawn hair"),
-    Rung("knn", "+ KNN matting"),
+    Rung("knn", "+ KNN matting", original=95.9),
     Rung("residual", "+ residual network", original=97.1),
 )
 ABLATIONS = (
