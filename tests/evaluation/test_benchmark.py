@@ -216,12 +216,11 @@ def test_a_photo_that_changed_is_measured_anew(data, tmp_path, portrait):
     assert alpha() != first and len(started) == 2
 
 
-@pytest.mark.parametrize("left", [b"{", b"[]"])
-def test_a_row_that_was_damaged_is_measured_anew(left, data, tmp_path):
+def test_a_row_that_was_damaged_is_measured_anew(data, tmp_path):
     chosen = [scenes(data)[0]], [method("grabcut")], tmp_path
     (first,) = run_benchmark(*chosen)
     (stored,) = tmp_path.rglob("*.json")
-    stored.write_bytes(left)
+    stored.write_bytes(b"{")
     (again,) = run_benchmark(*chosen)
     assert figures(table([again])).equals(figures(table([first])))
     assert len(stored.read_bytes()) > 100
