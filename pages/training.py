@@ -69,37 +69,33 @@ def ladder() -> None:
         first = ABLATIONS[0]
         st.html(
             '<table class="dm-ladder"><thead><tr><th>Short training, 160 × 128</th>'
-            "<th>measured</th><th>difference</th></tr></thead><tbody>"
+            "<th>measured</th><th>difference</th><th>original</th></tr></thead><tbody>"
             + "".join(ablation_row(rung, first, measured) for rung in ABLATIONS)
             + "</tbody></table>"
         )
     if len(measured):
         photos, date = int(measured["photos"].iloc[0]), measured["date"].max()
         said = f"{photos} photos of EG1800’s validation.txt at 600 × 800, never trained or tuned on"
-        st.html(caption(f"{said}; last measured {escape(str(date))}."))
+        sources = "Original: the original project’s slides. Paper: Shen et al. 2016, its own photos"
+        st.html(caption(f"{said}; last measured {escape(str(date))}. {sources}."))
 
 
 def ladder_row(rung: Rung, measured: pd.DataFrame) -> str:
     """A step with what was measured and what others report."""
-    found = measured.loc[rung.key] if rung.key in measured.index else None
-    cells = (
-        figure(None if found is None else found["mean_iou"], strong=True),
-        figure(None if found is None else found["fifth_percentile"]),
-        figure(rung.original, 1),
-        figure(rung.paper),
-    )
+    mean, fifth = (measured[name].get(rung.key) for name in ("mean_iou", "fifth_percentile"))
+    cells = (figure(mean, strong=True), figure(fifth), figure(rung.original, 1), figure(rung.paper))
     return f"<tr><td>{escape(rung.title)}</td>{''.join(f'<td>{each}</td>' for each in cells)}</tr>"
 
 
 def ablation_row(rung: Rung, full: Rung, measured: pd.DataFrame) -> str:
-    """A network that lacks or has something, and by how much the full one is ahead."""
-    if rung.key not in measured.index:
-        return f"<tr><td>{escape(rung.title)}</td><td>–</td><td></td></tr>"
-    value = measured.loc[rung.key, "mean_iou"]
+    """A network that lacks something, and how far it is from the full one."""
+    known = {each.key: measured["mean_iou"].get(each.key) for each in (rung, full)}
+    value, whole = known[rung.key], known[full.key]
     apart = ""
-    if rung != full and full.key in measured.index:
-        apart = f"{value - measured.loc[full.key, 'mean_iou']:+.2f}".replace("-", "−")
-    return f"<tr><td>{escape(rung.title)}</td><td><b>{value:.2f}</b></td><td>{apart}</td></tr>"
+    if rung != full and value is not None and whole is not None:
+        apart = f"{value - whole:+.2f}".replace("-", "−")
+    cells = (figure(value, strong=True), apart, figure(rung.original, 1))
+    return f"<tr><td>{escape(rung.title)}</td>{''.join(f'<td>{each}</td>' for each in cells)}</tr>"
 
 
 def figure(value: float | None, digits: int = 2, *, strong: bool = False) -> str:

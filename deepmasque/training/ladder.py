@@ -38,8 +38,8 @@ LADDER = (
     Rung("residual", "+ residual network", original=97.1),
 )
 ABLATIONS = (
-    Rung("short-six", "PortraitFCN+, 6 channels"),
-    Rung("short-no-pretraining", "without ImageNet pretraining"),
+    Rung("short-six", "PortraitFCN+, 6 channels", original=93.0),
+    Rung("short-no-pretraining", "without ImageNet pretraining", original=70.0),
     Rung("short-no-mean-mask", "without the mean mask"),
     Rung("short-no-xy", "without x and y"),
     Rung("short-three", "without all three"),
