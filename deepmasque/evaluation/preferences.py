@@ -108,7 +108,9 @@ class Ballot:
             return pd.read_sql(f"SELECT {', '.join(COLUMNS)} FROM votes ORDER BY id", connection)
 
     def _connection(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.path, timeout=WAIT_SECONDS)
+        """Of a file that is there: a file made by connecting would lack its table for ever."""
+        address = f"{self.path.absolute().as_uri()}?mode=rw"
+        return sqlite3.connect(address, uri=True, timeout=WAIT_SECONDS)
 
     def _create(self) -> None:
         """Make the file beside its place and link it there, so that nobody meets half of it."""
