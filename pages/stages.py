@@ -17,14 +17,15 @@ from numpy.typing import NDArray
 import deepmasque
 from deepmasque.evaluation.metrics import mad
 from deepmasque.image import encode_png, reduced
+from deepmasque.memory import PeakMeter
 from deepmasque.portrait import pictures, pipeline
 from deepmasque.portrait.knn_matting import TOLERANCE, Solution
 from deepmasque.portrait.neighbours import Neighbourhood, neighbourhood, telling_pixels
-from deepmasque.portrait.trimap import UNKNOWN
-from pages.components import before_after, neighbours, picture, steps
+from deepmasque.portrait.trimap import UNKNOWN, from_mask
+from pages.components import FOLDER, before_after, neighbours, picture, steps
 from pages.components.charts import AMBER, BLUE, GREY, PALE, WHITE, chart, dressed
 from pages.components.intake import PhotoPage, Progress, title
-from pages.components.markup import caption, chips, seconds, working
+from pages.components.markup import caption, chips, cost, film, seconds, working
 from pages.components.pictures import data_url, viewer_pictures
 from pages.components.shelf import Job, backgrounds
 
@@ -52,24 +53,62 @@ class Solved:
 
 @dataclass
 class Trace:
-    """What this visitor's page is about; `spaces` grows by each colour space that is looked at."""
+    """What this visitor's page is about.
+
+    `first` is the run of the whole pipeline, `memory` what each of its stages took in MB. `trimap`
+    and `features` may be changed since; `spaces` grows by each colour space that is looked at.
+    """
 
     name: str
     full_size: tuple[int, int]
-    spaces: dict[str, Solved]
+    first: Solved
+    memory: dict[str, float | None]
+    features: str = "rgb"
+    width: float = 1.0
     identity: str = field(default_factory=lambda: uuid4().hex)
+
+    def __post_init__(self) -> None:
+        self.spaces = {"rgb": self.first}
+        self.trimap = self.first.matte.trimap
+
+    @property
+    def settings(self) -> str:
+        """Names what was changed, so that pictures are drawn anew; nothing at first."""
+        return (
+            "" if (self.features, self.width) == ("rgb", 1.0) else f"{self.features}-{self.width}"
+        )
+
+    @property
+    def shown(self) -> Solved:
+        """The photo with the present parameters."""
+        return self.solved(self.features)
 
     @property
     def matte(self) -> deepmasque.Matte:
-        """The matte of the pipeline as it is."""
-        return self.spaces["rgb"].matte
+        """Its matte."""
+        return self.shown.matte
+
+    def memory_of(self, stage: deepmasque.Stage) -> float | None:
+        """MB that a stage took; None where it was run again, or cannot be told."""
+        measured = any(stage is each for each in self.first.matte.stages)
+        return self.memory[stage.name] if measured else None
+
+    def widen(self, width: float) -> None:
+        """Draw the trimap with a band of another width; what follows from it is forgotten."""
+        if width == self.width:
+            return
+        first, self.width = self.first.matte, width
+        self.spaces = {"rgb": self.first} if width == 1 else {}
+        self.trimap = first.trimap
+        if width != 1:
+            self.trimap = from_mask(first.mask, first.uncertainty, width=width)
 
     def solved(self, features: str) -> Solved:
         """The photo in one colour space, solved when it is first asked for."""
         if features not in self.spaces:
             records = []
             matte = deepmasque.rematte(
-                self.matte, self.matte.trimap, features=features, on_solution=records.append
+                self.first.matte, self.trimap, features=features, on_solution=records.append
             )
             self.spaces[features] = Solved(matte, *records)
         return self.spaces[features]
@@ -89,13 +128,17 @@ def intake() -> None:
 
 
 def traced(job: Job, photo: NDArray[np.uint8], progress: Progress) -> Trace:
-    """Run the pipeline and keep how the matting was solved."""
+    """Run the pipeline, measure the memory of its stages, keep how the matting was solved."""
     height, width = photo.shape[:2]
-    records = []
-    matte = deepmasque.matte(
-        reduced(photo, MOST_PIXELS), on_stage=progress, on_solution=records.append
-    )
-    return Trace(job.name, (width, height), {"rgb": Solved(matte, *records)})
+    records, memory, meter = [], {}, PeakMeter()
+
+    def note(stage: deepmasque.Stage) -> None:
+        memory[stage.name] = meter.added_mb()
+        progress(stage)
+        meter.start()
+
+    matte = deepmasque.matte(reduced(photo, MOST_PIXELS), on_stage=note, on_solution=records.append)
+    return Trace(job.name, (width, height), Solved(matte, *records), memory)
 
 
 @st.fragment
@@ -105,6 +148,11 @@ def show() -> None:
     facts(trace)
     chosen = STEPS[steps(STEPS, [time_of(trace, name) for name in STEPS], key=key(trace, "steps"))]
     with st.container(key="step"):
+        if trace.features not in trace.spaces:
+            wait = st.empty()
+            wait.html(working(trace.first.matte.image, "Solving again …"))
+            trace.solved(trace.features)
+            wait.empty()
         VIEWS.get(chosen, stage_picture)(trace, chosen)
 
 
@@ -113,24 +161,48 @@ def key(trace: Trace, name: str) -> str:
     return f"{name}-{trace.identity}"
 
 
+def version(trace: Trace, name: str) -> str:
+    """Name a picture so that it is drawn anew with other parameters."""
+    return f"{name} {trace.settings}".strip()
+
+
+def parameters(trace: Trace) -> None:
+    """Let the visitor change what the trimap and the matting go by; the rest stays as it is."""
+    with st.popover("Parameters", icon=":material/tune:"):
+        width = st.slider("Band width", 0.5, 4.0, 1.0, 0.25, format="%.2f×", key=key(trace, "band"))
+        features = st.segmented_control(
+            "Colour space of KNN matting",
+            list(SPACES),
+            format_func=SPACES.get,
+            default="rgb",
+            required=True,
+            key=key(trace, "features"),
+        )
+        st.caption("Landmarks, alignment and network are not run again.")
+    trace.widen(width)
+    trace.features = features
+
+
 def facts(trace: Trace) -> None:
-    """Name the photo and what was measured; downloads and the next photo beside it."""
-    height, width = trace.matte.alpha.shape
-    whole = sum(stage.seconds for stage in trace.matte.stages)
-    marks = chips(f"{width} × {height}", seconds(whole), trace.matte.device)
+    """Name the photo and what was measured; parameters, downloads and the next photo beside it."""
+    matte = trace.first.matte
+    height, width = matte.alpha.shape
+    whole = sum(stage.seconds for stage in matte.stages)
+    marks = chips(f"{width} × {height}", seconds(whole), matte.device)
     small = "" if trace.full_size == (width, height) else reduction(trace)
     with st.container(horizontal=True, vertical_alignment="center", key="stages-head"):
         st.html(
             f'<div class="dm-line"><h1 class="dm-title dm-name">{title(trace.name)}</h1>{marks}'
             f"{small}</div>"
         )
-        st.download_button(
-            "Download pictures",
-            lambda: archive(trace),
-            f"{Path(trace.name).stem}-stages.zip",
-            on_click="ignore",
-            key="pictures",
-        )
+        parameters(trace)
+        with st.popover("Download", icon=":material/download:"):
+            stem = Path(trace.name).stem
+            for label, data, ending in (
+                ("Pictures", lambda: archive(trace), "stages.zip"),
+                ("Report", lambda: report(trace), "stages.html"),
+            ):
+                st.download_button(label, data, f"{stem}-{ending}", on_click="ignore", key=ending)
         PAGE.leave_button()
 
 
@@ -141,32 +213,60 @@ def reduction(trace: Trace) -> str:
 
 
 def time_of(trace: Trace, name: str) -> str:
-    """Write the seconds of a stage; nothing for the views of a stage."""
-    return next((seconds(each.seconds) for each in trace.matte.stages if each.name == name), "")
+    """Write what a stage took; nothing for the views of a stage."""
+    if trace.features not in trace.spaces:
+        return ""
+    stage = next((each for each in trace.matte.stages if each.name == name), None)
+    if stage is None:
+        return ""
+    return cost(stage.seconds, trace.memory_of(stage))
 
 
 def stage_picture(trace: Trace, name: str) -> None:
     """Show what a stage produced, and its notes."""
     stage = next(stage for stage in trace.matte.stages if stage.name == name)
-    picture(stage.picture, name, identity=name, key=key(trace, "picture"))
+    picture(stage.picture, name, identity=version(trace, name), key=key(trace, "picture"))
     st.html(caption(escape(" ".join(stage.notes))))
+
+
+def uncertainty(trace: Trace, name: str) -> None:
+    """Show where the network expects a mixture of subject and background."""
+    shown = pictures.grey(trace.matte.uncertainty)
+    picture(shown, name, identity=name, key=key(trace, "picture"))
+    st.html(
+        caption(
+            "The brighter, the surer the network is that hair or the like mixes the colours there;"
+            " the trimap’s band grows over it."
+        )
+    )
+
+
+def correction(trace: Trace, name: str) -> None:
+    """Show what the residual network changed in the alpha of KNN matting."""
+    alpha, solved = trace.matte.alpha, trace.shown.solution.alpha
+    shown = pictures.difference(alpha, solved)
+    picture(shown, name, identity=version(trace, name), key=key(trace, "picture"))
+    st.html(
+        caption("<b>Amber</b>: more opaque than KNN matting said, <b class=dm-blue>blue</b>: less.")
+    )
 
 
 def neighbour_picture(trace: Trace, name: str) -> None:
     """Point at a pixel and see what it is tied to."""
-    solution = trace.spaces["rgb"].solution
+    solution = trace.shown.solution
     telling = telling_pixels(solution)
     if not telling:
         st.html(caption(NOTHING_UNKNOWN))
         return
-    state = key(trace, "neighbours")
+    state = key(trace, version(trace, "neighbours"))
     pointed = (st.session_state.get(state) or {}).get("pixel")
     x, y = pointed or telling[0]
     seen = neighbourhood(solution, x, y)
-    photo = (None, None) if pointed else lossless(trace.identity, trace.matte)
+    identity = key(trace, version(trace, "photo"))
+    photo = (None, None) if pointed else lossless(identity, trace.matte)
     neighbours(
         {
-            "id": trace.identity,
+            "id": identity,
             "photo": photo[0],
             "trimap": photo[1],
             "telling": telling,
@@ -212,7 +312,7 @@ def convergence(trace: Trace, name: str) -> None:
     place, below = st.empty(), st.empty()
 
     def plot() -> None:
-        chart(residual_chart(trace.spaces), f"residuals-{len(trace.spaces)}", place)
+        chart(residual_chart(trace.spaces), version(trace, f"residuals-{len(trace.spaces)}"), place)
 
     for features, space in SPACES.items():
         if features not in trace.spaces:
@@ -269,18 +369,18 @@ def colour_spaces(trace: Trace, name: str) -> None:
     with slider:
         choices = backgrounds()
         before_after(
-            viewer_pictures(f"hsv-{trace.identity}", hsv),
+            viewer_pictures(f"hsv-{trace.width}-{trace.identity}", hsv),
             choices,
             chosen=choices[0],
             key=key(trace, "spaces"),
-            first=viewer_pictures(f"rgb-{trace.identity}", rgb),
+            first=viewer_pictures(f"rgb-{trace.width}-{trace.identity}", rgb),
             labels=("RGB", "HSV"),
         )
     with beside:
         picture(
             pictures.difference(rgb.alpha, hsv.alpha),
             "Difference of the alphas",
-            identity="difference",
+            identity=f"difference {trace.width}" if trace.width != 1 else "difference",
             key=key(trace, "difference"),
         )
         apart = mad(rgb.alpha, hsv.alpha, rgb.trimap == UNKNOWN)
@@ -296,43 +396,72 @@ def cut_out(trace: Trace, name: str) -> None:
     """Before and after over any background."""
     choices = backgrounds()
     amber = next(each for each in choices if each["id"] == "amber")
-    shown = viewer_pictures(f"rgb-{trace.identity}", trace.matte)
+    shown = viewer_pictures(f"{trace.features}-{trace.width}-{trace.identity}", trace.matte)
     before_after(shown, choices, chosen=amber, key=key(trace, "cut-out"))
 
 
-def archive(trace: Trace) -> bytes:
-    """Every stage's picture, and in JSON the times, notes and residuals."""
-    held = io.BytesIO()
-    stages = trace.matte.stages
-    record = {
+def record(trace: Trace) -> dict:
+    """What was measured: times, memory, notes and residuals."""
+    return {
+        "parameters": {"band width": trace.width, "features": trace.features},
         "stages": [
-            {"name": stage.name, "seconds": stage.seconds, "notes": stage.notes} for stage in stages
+            {
+                "name": stage.name,
+                "seconds": stage.seconds,
+                "added_mb": trace.memory_of(stage),
+                "notes": stage.notes,
+            }
+            for stage in trace.matte.stages
         ],
         "residuals": {
             features: solved.solution.residuals for features, solved in trace.spaces.items()
         },
     }
+
+
+def archive(trace: Trace) -> bytes:
+    """Every stage's picture, and in JSON what was measured."""
+    held = io.BytesIO()
     with zipfile.ZipFile(held, "w") as files:
-        for number, stage in enumerate(stages, 1):
+        for number, stage in enumerate(trace.matte.stages, 1):
             files.writestr(f"{number} {stage.name}.png", encode_png(stage.picture))
-        files.writestr("stages.json", json.dumps(record, indent=1))
+        files.writestr("stages.json", json.dumps(record(trace), indent=1))
     return held.getvalue()
 
 
+def report(trace: Trace) -> str:
+    """The same as a page that needs nothing else."""
+    return (
+        (FOLDER / "trace.html")
+        .read_text(encoding="utf-8")
+        .format(
+            title=title(trace.name),
+            marks=chips(
+                *(f"{name}: {value}" for name, value in record(trace)["parameters"].items())
+            ),
+            stages=film(trace.matte.stages),
+            chart=residual_chart(trace.spaces).to_html(full_html=False, include_plotlyjs=True),
+            style=(FOLDER / "page.css").read_text(encoding="utf-8"),
+        )
+    )
+
+
 VIEWS = {
+    "Uncertainty": uncertainty,
+    "Correction": correction,
     "Neighbours": neighbour_picture,
     "Convergence": convergence,
     "RGB or HSV": colour_spaces,
     "Cut-out": cut_out,
 }
-before = pipeline.STAGES.index(KNN)
+BEFORE = {KNN: ("Neighbours", "Convergence")}
+AFTER = {"PortraitFCN+": ("Uncertainty",), KNN: ("RGB or HSV",), "Refinement": ("Correction",)}
 STEPS = (
-    *pipeline.STAGES[:before],
-    "Neighbours",
-    "Convergence",
-    KNN,
-    "RGB or HSV",
-    *pipeline.STAGES[before + 1 :],
+    *(
+        step
+        for stage in pipeline.STAGES
+        for step in (*BEFORE.get(stage, ()), stage, *AFTER.get(stage, ()))
+    ),
     "Cut-out",
 )
 

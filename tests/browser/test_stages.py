@@ -1,6 +1,8 @@
 """Stages: step through a photo's stages, point at pixels, look at the solver."""
 
 import json
+import re
+import sys
 import zipfile
 from io import BytesIO
 from itertools import pairwise
@@ -24,15 +26,19 @@ STEPS = [
     "Landmarks",
     "Alignment",
     "PortraitFCN+",
+    "Uncertainty",
     "Trimap",
     "Neighbours",
     "Convergence",
     "KNN matting",
     "RGB or HSV",
     "Refinement",
+    "Correction",
     "Foreground",
     "Cut-out",
 ]
+VIEWS = ("Uncertainty", "Neighbours", "Convergence", "RGB or HSV", "Correction", "Cut-out")
+RUN = [name for name in STEPS if name not in VIEWS]
 
 
 @pytest.fixture
@@ -50,9 +56,16 @@ def opened_at_first(page):
     return page
 
 
+def tab(page, name):
+    """A step by its label, whatever time stands under it."""
+    return page.get_by_role("tab").filter(
+        has=page.locator("span", has_text=re.compile(f"^{re.escape(name)}$"))
+    )
+
+
 def go(page, name):
-    page.get_by_role("tab", name=name).click()
-    expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
+    tab(page, name).click()
+    expect(tab(page, name)).to_have_attribute("aria-selected", "true")
     settled(page)
 
 
@@ -80,27 +93,80 @@ def test_a_sample_opens_with_one_click_and_the_arrow_keys_step_through(laptop):
     opened_at_first(laptop)
     expect(laptop.get_by_role("tab").locator("span")).to_have_text(STEPS)
     looks = []
-    for name in STEPS[1:4]:
+    for name in STEPS[1:5]:
         laptop.keyboard.press("ArrowRight")
         laptop.locator(f".stage[data-ready='{name}']").wait_for()
         looks.append(seen(laptop.locator(".stage")))
     assert all(np.abs(a - b).mean() > 1 for a, b in pairwise(looks))
     expect(laptop.locator(".dm-caption")).to_contain_text("of the photo is left to matting")
     laptop.keyboard.press("ArrowLeft")
-    laptop.locator(".stage[data-ready='PortraitFCN+']").wait_for()
+    laptop.locator(".stage[data-ready='Uncertainty']").wait_for()
     assert not broken_pictures(laptop)
 
 
-def test_the_pictures_come_home_with_times_and_residuals(traced):
-    name, data = download(traced, "Download pictures")
+def take_home(page, name):
+    page.get_by_role("button", name="Download").click()
+    return download(page, name)
+
+
+def test_the_pictures_come_home_with_times_memory_and_residuals(traced):
+    name, data = take_home(traced, "Pictures")
     assert name == "portrait-stages.zip"
     with zipfile.ZipFile(BytesIO(data)) as archive:
         assert [name.split(" ", 1)[1] for name in archive.namelist()[:-1]] == [
-            f"{name}.png" for name in STEPS if name not in (*STEPS[4:6], STEPS[7], STEPS[9])
+            f"{name}.png" for name in RUN
         ]
         record = json.loads(archive.read("stages.json"))
     assert all(stage["seconds"] > 0 for stage in record["stages"])
+    if sys.platform == "linux":
+        assert all(stage["added_mb"] >= 0 for stage in record["stages"])
+        assert all("MB" in tab(traced, stage).inner_text() for stage in RUN)
     assert record["residuals"]["rgb"][-1] < 1e-5
+
+
+def test_the_report_is_a_page_that_needs_nothing_else(traced, chromium, tmp_path):
+    name, data = take_home(traced, "Report")
+    assert name == "portrait-stages.html"
+    (tmp_path / name).write_bytes(data)
+    asked = []
+    page = chromium.new_page()
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"file://{tmp_path / name}")
+    expect(page.locator(".dm-film b")).to_have_text(RUN)
+    expect(page.locator(".js-plotly-plot .scatterlayer path.js-line")).to_have_count(1)
+    assert not broken_pictures(page)
+    assert not [url for url in asked if not url.startswith(("file:", "data:"))]
+    page.close()
+
+
+def test_parameters_run_again_only_what_they_affect(traced):
+    kept = [tab(traced, name).inner_text() for name in RUN[:3]]
+    go(traced, "Trimap")
+    traced.locator(".stage[data-ready=Trimap]").wait_for()
+    narrow = seen(traced.locator(".stage"))
+    traced.get_by_role("button", name="Parameters").click()
+    band = traced.get_by_role("slider", name="Band width")
+    for _ in range(4):
+        band.press("ArrowRight")
+    traced.locator(".stage[data-ready='Trimap rgb-2.0']").wait_for()
+    assert np.abs(seen(traced.locator(".stage")) - narrow).mean() > 1
+    traced.get_by_role("radio", name="HSV").click()
+    traced.locator(".stage[data-ready='Trimap hsv-2.0']").wait_for()
+    settled(traced)
+    assert [tab(traced, name).inner_text() for name in RUN[:3]] == kept
+    _, data = take_home(traced, "Pictures")
+    with zipfile.ZipFile(BytesIO(data)) as archive:
+        record = json.loads(archive.read("stages.json"))
+    assert record["parameters"] == {"band width": 2.0, "features": "hsv"}
+    assert [stage["added_mb"] is None for stage in record["stages"][3:]] == [True] * 4
+
+
+def test_uncertainty_and_correction_are_seen(traced):
+    for name in ("Uncertainty", "Correction"):
+        go(traced, name)
+        traced.locator(f".stage[data-ready={name}]").wait_for()
+        assert seen(traced.locator(".stage")).std() > 1
+    expect(traced.locator(".dm-caption")).to_contain_text("more opaque than KNN matting said")
 
 
 def test_a_pixel_of_the_band_shows_its_neighbours_and_a_known_one_says_so(traced):
@@ -208,7 +274,7 @@ def test_phone_points_by_touch_and_never_scrolls_sideways(phone):
     assert not sideways_scroll(phone)
     phone.touchscreen.tap(*spot(stage, 4, 40))
     expect(phone.locator(".sentence")).to_contain_text("known")
-    for name in STEPS[5:]:
-        phone.get_by_role("tab", name=name).tap()
+    for name in STEPS[6:]:
+        tab(phone, name).tap()
         settled(phone)
         assert not sideways_scroll(phone)
