@@ -17,7 +17,6 @@ from pages.components import charts
 from pages.components.markup import caption
 from pages.components.pictures import data_url
 
-COLOURS = (charts.AMBER, charts.BLUE, "#7fc77a", "#ec7063", "#b794f0", "#4cc3c7", "#d9a7c7")
 LADDER_CHOICE = "ladder"
 TITLES = {
     "development_iou": "IoU, development photos",
@@ -202,7 +201,7 @@ def curve_chart(
         curve = run.curve(measure)
         if curve.empty:
             continue
-        colour, value = COLOURS[index % len(COLOURS)], curve["value"]
+        colour, value = charts.COLOURS[index % len(charts.COLOURS)], curve["value"]
         drawn = value
         if every_step:
             drawn = value.ewm(alpha=1 - smoothing).mean()

@@ -13,24 +13,13 @@ from deepmasque.portrait import pictures
 from pages.comparison.figures import MEANING, figure_table
 from pages.comparison.measured import Measured, alpha_views, photo_tile, runs, tables
 from pages.components import side_by_side
-from pages.components.charts import AMBER, BLUE, GREY, WHITE, dressed
+from pages.components.charts import COLOURS, dressed
 from pages.components.markup import caption, chips, cost
 from pages.components.pictures import TILE_SIDE, picture_url
 from pages.components.shelf import backgrounds
 
 AXES = {"time": "seconds", "memory": "peak_mb"}
-COLOURS = (
-    AMBER,
-    BLUE,
-    WHITE,
-    "#7fd1ae",
-    "#d98cb3",
-    "#c58b5a",
-    "#9a8cf0",
-    "#b7c46a",
-    "#e0705c",
-    GREY,
-)
+FORMS = {"MB": "%.0f", "MSE": "%.4f"}
 WORST = ["iou", "sad", "seconds"]
 NOT_HERE = (
     "The pictures of this table are not on this machine; the command under it makes them again."
@@ -61,7 +50,16 @@ def measured_part(measured: Measured, key: str) -> None:
     """A benchmark: methods, every photo as a dot, the worst cases first, one of them large."""
     table = measured.table
     lines = summary(table).replace("", pd.NA).dropna(axis="columns", how="all")
-    st.dataframe(lines, hide_index=True, width="stretch", key=f"{key}-lines")
+    st.dataframe(
+        lines,
+        column_config={
+            name: st.column_config.NumberColumn(format=form_of(name))
+            for name in lines.select_dtypes("float")
+        },
+        hide_index=True,
+        width="stretch",
+        key=f"{key}-lines",
+    )
     st.html(facts(table))
     done = table[table["state"] == "done"].reset_index(drop=True)
     if done.empty:
@@ -83,6 +81,11 @@ def measured_part(measured: Measured, key: str) -> None:
     if row is not None:
         pressed = tuple(worst.loc[row, ["image", "trimaps"]])
     show(measured, done, pressed or tuple(worst.loc[0, ["image", "trimaps"]]), key)
+
+
+def form_of(name: str) -> str:
+    """How many digits a figure of the summary has."""
+    return next((form for start, form in FORMS.items() if start in name), "%.2f")
 
 
 def facts(table: pd.DataFrame) -> str:

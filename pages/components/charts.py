@@ -6,6 +6,8 @@ from streamlit.delta_generator import DeltaGenerator
 
 AMBER, BLUE, WHITE, GREY = "#f5a623", "#54a8ff", "#f3ede4", "#9b9083"
 PALE, GRID = "#b9afa2", "#2e2924"
+COLOURS = (AMBER, BLUE, "#7fc77a", "#ec7063", "#b794f0", "#4cc3c7", "#d9a7c7", "#c8b88a", GREY)
+"""Of lines and dots that have no colour of their own, in this order."""
 
 
 def dressed(figure: go.Figure, height: int) -> go.Figure:
