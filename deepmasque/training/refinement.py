@@ -45,7 +45,7 @@ class Settings:
     epochs: int = 30
     samples: int = 800
     batch: int = 8
-    crop: int = 224
+    crop: int = 192
     rate: float = 1e-3
     seed: int = 2018
     photos: float = 0.0
