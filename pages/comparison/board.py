@@ -189,10 +189,5 @@ def published_part() -> None:
         "value": st.column_config.NumberColumn("value ↑↓", format="%.4g", help="To sort by"),
         "source": st.column_config.TextColumn(width="large"),
     }
-    st.dataframe(
-        pd.DataFrame(rows),
-        column_config=columns,
-        hide_index=True,
-        width="stretch",
-        key="published",
-    )
+    with st.container(key="table-published"):
+        st.dataframe(pd.DataFrame(rows), column_config=columns, hide_index=True, width="stretch")

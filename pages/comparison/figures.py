@@ -41,8 +41,9 @@ def figure_table(rows: pd.DataFrame, key: str, *, select: bool = False) -> int |
         for name, (heading, form) in HEADINGS.items()
     }
     options = {"on_select": "rerun", "selection_mode": "single-row"} if select else {}
-    event = st.dataframe(
-        shown, column_config=columns, hide_index=True, width="stretch", key=key, **options
-    )
+    with st.container(key=f"table-{key}"):
+        event = st.dataframe(
+            shown, column_config=columns, hide_index=True, width="stretch", key=key, **options
+        )
     pressed = event.selection.rows if select else []
     return pressed[0] if pressed else None

@@ -47,7 +47,7 @@ def tile(page, label):
 
 def cells(page, key):
     """What a table shows, row by row, as text."""
-    table = page.locator(f".st-key-{key} canvas").first
+    table = page.locator(f".st-key-table-{key} canvas").first
     expect(table.locator("tr").nth(1)).to_be_attached()
     rows = table.locator("tr").all()
     return [row.locator("th, td").all_inner_texts() for row in rows]
