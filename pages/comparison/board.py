@@ -22,7 +22,7 @@ AXES = {"time": "seconds", "memory": "peak_mb"}
 FORMS = {"MB": "%.0f", "MSE": "%.4f"}
 WORST = ["iou", "sad", "seconds"]
 NOT_HERE = (
-    "The pictures of this table are not on this machine; the command under it makes them again."
+    "The pictures of this table are not on this machine; its command in the README makes them."
 )
 
 

@@ -3,11 +3,11 @@
 import streamlit as st
 
 import deepmasque
-from deepmasque.evaluation.benchmark import Scene, read_table, scenes
+from deepmasque.evaluation.benchmark import scenes
 from deepmasque.evaluation.methods import Method
 from deepmasque.evaluation.report import html
 from pages.comparison.board import measured_part
-from pages.comparison.measured import SAMPLES, Measured, folder_of
+from pages.comparison.measured import SAMPLES, Measured, folder_of, measured_in
 from pages.comparison.photo import FIRST_CHOICE
 from pages.comparison.run import Run, choose_methods, watch
 from pages.components.markup import caption
@@ -32,20 +32,20 @@ def many_view() -> None:
         return
     if run:
         del st.session_state["many-run"]
-        st.session_state["many-done"] = run.out
+        if run.rows:
+            st.session_state["many-done"] = run.out
         if run.error:
             st.error(run.error)
     if st.button("Run", type="primary", key="run-many", disabled=not chosen):
         start(photos, most, chosen)
     if out := st.session_state.get("many-done"):
-        results(Measured(out.name, read_table(out), out, (out / "photos.txt").read_text()))
+        results(measured_in(out))
 
 
 def start(photos: str, most: int, chosen: list[Method]) -> None:
     """Let methods run on photos."""
     try:
-        found: list[Scene] = scenes(photos)[:most]
-        st.session_state["many-run"] = Run(found, chosen, folder_of(photos))
+        st.session_state["many-run"] = Run(scenes(photos)[:most], chosen, folder_of(photos))
     except (deepmasque.DeepMasqueError, OSError) as error:
         st.error(str(error))
         return

@@ -47,14 +47,17 @@ def folder_of(photos: str) -> Path:
     return out
 
 
+def measured_in(out: Path) -> Measured:
+    """The run whose results lie in a folder."""
+    photos = (out / PHOTOS).read_text(encoding="utf-8")
+    name = "Samples" if photos == SAMPLES else Path(photos).name
+    return Measured(name, read_table(out), out, photos)
+
+
 def runs() -> list[Measured]:
     """This machine's runs, those on the samples first."""
-    found = []
-    for file in sorted(FOLDER.glob("*/results.parquet"), key=lambda file: file.parent.name):
-        photos = (file.parent / PHOTOS).read_text(encoding="utf-8")
-        name = "Samples" if photos == SAMPLES else Path(photos).name
-        found.append(Measured(name, read_table(file.parent), file.parent, photos))
-    return sorted(found, key=lambda run: run.photos != SAMPLES)
+    found = [measured_in(file.parent) for file in sorted(FOLDER.glob("*/results.parquet"))]
+    return sorted((run for run in found if len(run.table)), key=lambda run: run.photos != SAMPLES)
 
 
 def tables() -> list[Measured]:
