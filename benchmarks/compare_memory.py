@@ -7,7 +7,6 @@ first column is what the method's process held before a run, the second the most
 third what the process held that asks for the runs and shows them, the dashboard's part.
 """
 
-import re
 import tempfile
 from pathlib import Path
 from typing import Annotated
@@ -17,6 +16,7 @@ import typer
 from deepmasque import samples
 from deepmasque.evaluation.benchmark import Row, Scene, run_benchmark
 from deepmasque.evaluation.methods import chosen
+from deepmasque.memory import held_mb
 from deepmasque.provenance import hardware
 
 
@@ -33,7 +33,7 @@ def main(
     held = []
 
     def note(row: Row) -> None:
-        held.append(resident_mb())
+        held.append(held_mb())
         if row.error:
             raise SystemExit(row.error)
 
@@ -46,12 +46,6 @@ def main(
         if int(row.image) in marks:
             figures = (row.peak_mb - row.added_mb, row.peak_mb, here)
             print(f"| {row.title} | {int(row.image)} | {' | '.join(f'{f:.1f}' for f in figures)} |")
-
-
-def resident_mb() -> float:
-    """What this process holds now (Linux)."""
-    status = Path("/proc/self/status").read_text()
-    return int(re.search(r"VmRSS:\s+(\d+) kB", status)[1]) / 1024
 
 
 if __name__ == "__main__":

@@ -26,7 +26,11 @@ TILE = 170
 """Height of these pictures, pixels."""
 ERRORS = {"sad": "SAD", "mse": "MSE", "grad": "Grad", "conn": "Conn"}
 BEST_IS_HIGH = "↑"
-ACCENT, TEXT, LINE = "#ffb000", "#e8e6e1", "#2c2c31"
+TEXT, LINE = "#e8e6e1", "#2c2c31"
+COLOURS = (
+    *("#ffb000", "#6db3f2", "#7fc77a", "#ec7063", "#b794f0", "#4cc3c7", "#d9a7c7"),
+    *("#c9b458", "#8b9dff", "#b5e08c", "#ff9e80", "#9fb3c8", "#e8e6e1", "#c08457"),
+)
 LEGEND = (
     "Mean over the photos; seconds are the median, memory is the highest. ↑ higher is better,"
     " ↓ lower is better; amber (bold) is the best.",
@@ -254,7 +258,7 @@ def scatter(done: "pd.DataFrame", x: str, y: str) -> "Figure":
         hover_name="image",
         labels={**AXES, "title": "method"},
         log_x=True,
-        color_discrete_sequence=px.colors.qualitative.Light24,
+        color_discrete_sequence=COLOURS,
         custom_data=["image", "method", "trimaps"],
     )
     clear = "rgba(0,0,0,0)"
