@@ -28,7 +28,7 @@ ERRORS = {"sad": "SAD", "mse": "MSE", "grad": "Grad", "conn": "Conn"}
 BEST_IS_HIGH = "↑"
 TEXT, LINE = "#e8e6e1", "#2c2c31"
 COLOURS = (
-    *("#ffb000", "#6db3f2", "#7fc77a", "#ec7063", "#b794f0", "#4cc3c7", "#d9a7c7"),
+    *("#f5a623", "#6db3f2", "#7fc77a", "#ec7063", "#b794f0", "#4cc3c7", "#d9a7c7"),
     *("#c9b458", "#8b9dff", "#b5e08c", "#ff9e80", "#9fb3c8", "#e8e6e1", "#c08457"),
 )
 LEGEND = (
