@@ -17,9 +17,9 @@ UNSURE = (0.1, 0.9)
 """Between these probabilities the network is unsure, and the band grows over such pixels."""
 UNSURE_REACH = 2.5
 """There the band grows to at most this many times its half width."""
-HAIR = 0.5
+HAIR = 0.25
 """From this uncertainty on the network sees hair or its like."""
-HAIR_REACH = 4.0
+HAIR_REACH = 8.0
 """There the band grows to at most this many times its half width."""
 CORE = 0.5
 """The innermost of every patch stays known: what lies deeper than this share of its depth. So thin

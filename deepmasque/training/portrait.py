@@ -11,9 +11,9 @@ import torch
 from lightning.pytorch.callbacks import (
     Callback,
     EarlyStopping,
-    EMAWeightAveraging,
     LearningRateMonitor,
     ModelCheckpoint,
+    WeightAveraging,
 )
 from numpy.typing import NDArray
 from torch import Tensor
@@ -38,6 +38,8 @@ VALIDATE_EVERY = 4
 """Epochs between two looks at the development photos."""
 UNKNOWN = -1.0
 """In the truth of uncertainty: nobody knows, it does not count."""
+AVERAGING = 0.998
+"""Decay of the moving average of the weights, a step."""
 HAIR_WEIGHT = 4.0
 """How much more a pixel of hair counts than one without, as there are so few."""
 
@@ -211,6 +213,12 @@ def uncertainty_loss(logit: Tensor, truth: Tensor) -> Tensor:
     return functional.binary_cross_entropy_with_logits(logit, truth.clamp(min=0), weight=weight)
 
 
+def averaged(average: Tensor, current: Tensor, steps: Tensor) -> Tensor:
+    """Exponential moving average of the weights, quicker at first, so that it forgets the start."""
+    decay = min(AVERAGING, (1 + int(steps)) / (10 + int(steps)))
+    return (decay * average + (1 - decay) * current).to(current.dtype)
+
+
 def iou(logit: Tensor, mask: Tensor) -> Tensor:
     """Intersection over union of each photo at threshold 0.5; 1 where both are empty."""
     found, true = logit > 0, mask > 0.5
@@ -284,7 +292,7 @@ def _callbacks(settings: Settings, run: Path, patience: int | None) -> list[Call
         ModelCheckpoint(
             run, filename="last", enable_version_counter=False, save_on_train_epoch_end=True
         ),
-        EMAWeightAveraging(decay=0.998),
+        WeightAveraging(avg_fn=averaged),
         LearningRateMonitor("epoch"),
         *([EarlyStopping(**best, patience=patience)] if patience is not None else []),
     ]
