@@ -79,14 +79,13 @@ def read_opacity(source: str | Path | bytes) -> NDArray[np.uint8]:
     Raises ImageError like `read_image`, and for a picture that is opaque everywhere.
     """
     with _decoded(source) as image:
-        if image.has_transparency_data:
-            alpha = image.convert("RGBA").getchannel("A")
-            if alpha.getextrema()[0] < 255:
-                return np.array(_upright(alpha, image))
+        alpha = np.array(_upright(_eight_bit(image).convert("RGBA").getchannel("A"), image))
+    if alpha.min() == 255:
         name = "The file" if isinstance(source, bytes) else source
         raise ImageError(
             f"{name} has nothing transparent: save the cut-out as PNG with transparency."
         )
+    return alpha
 
 
 def reduced(pixels: NDArray[np.uint8], most: int) -> NDArray[np.uint8]:

@@ -1,5 +1,7 @@
 """What stands beside our own results: others' cut-outs, and a truth that was given or painted."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import cv2
@@ -30,7 +32,9 @@ def others_alpha(data: bytes, name: str, size: Size, full: Size) -> NDArray[np.f
     size: of the reduction that is compared; full: of the photo itself.
     Returns alpha of that `size`, float32 in 0..1. Raises ImageError with a sentence for the user.
     """
-    return _fitting(read_opacity(data), name, size, full)
+    with _called(name):
+        pixels = read_opacity(data)
+    return _fitting(pixels, name, size, full)
 
 
 def given_truth(data: bytes, name: str, size: Size, full: Size) -> Truth:
@@ -41,7 +45,8 @@ def given_truth(data: bytes, name: str, size: Size, full: Size) -> Truth:
     try:
         pixels = read_opacity(data)
     except ImageError:
-        pixels = read_trimap(data)
+        with _called(name):
+            pixels = read_trimap(data)
     return Truth(_fitting(pixels, name, size, full))
 
 
@@ -59,6 +64,15 @@ def painted_truth(trimap: NDArray[np.uint8]) -> Truth:
 def errors(alpha: NDArray[np.float32], truth: Truth) -> dict[str, float]:
     """Every error of an alpha, (H, W) float32, by its name in `metrics`."""
     return {name: metric(alpha, truth.alpha, truth.region) for name, metric in METRICS.items()}
+
+
+@contextmanager
+def _called(name: str) -> Iterator[None]:
+    """Complaints about a file that was uploaded name it."""
+    try:
+        yield
+    except ImageError as error:
+        raise ImageError(str(error).replace("The file", name, 1)) from error
 
 
 def _fitting(pixels: NDArray[np.uint8], name: str, size: Size, full: Size) -> NDArray[np.float32]:

@@ -264,7 +264,7 @@ def add_others(comparison: Comparison, key: str) -> None:
         try:
             alpha = others_alpha(file.getvalue(), file.name, comparison.size, comparison.full)
         except deepmasque.DeepMasqueError as error:
-            PAGE.say(f"{file.name}: {error}" if str(error).startswith("The file") else str(error))
+            PAGE.say(str(error))
             continue
         stem = Path(file.name).stem
         comparison.results[f"{THEIRS} {stem}"] = Result(stem, alpha)
