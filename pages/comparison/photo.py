@@ -122,29 +122,18 @@ def compare(comparison: Comparison) -> None:
     ticked = choose_methods(FIRST_CHOICE, "compare-methods")
     if error := PAGE.pop_error():
         st.error(error)
-    run: Run | None = st.session_state.get("compare-run")
-    if run:
-        comparison.take(run)
-        if run.look():
-            watch(run, len(run.rows))
-        else:
-            del st.session_state["compare-run"]
-            if run.error:
-                st.error(run.error)
-            run = None
-    missing = [method for method in ticked if method.name not in comparison.results]
-    if missing and not run:
-        begun = len(missing) < len(ticked)
-        label = f"Run the other {len(missing)}" if begun else f"Run {len(missing)} methods"
-        if st.button(label, type="primary", key="run"):
+    if not going_on(comparison):
+        missing = [method for method in ticked if method.name not in comparison.results]
+        what = "the others" if len(missing) < len(ticked) else "these methods"
+        if missing and st.button(f"Run {what}", type="primary", key="run"):
             start(comparison, missing)
     for name, why in comparison.failures.items():
         st.warning(f"{name}: {why}")
-    ticked_names = [method.name for method in ticked]
+    names = {method.name for method in ticked}
     shown = {
         name: result
         for name, result in comparison.results.items()
-        if result.row is None or name in ticked_names
+        if result.row is None or name in names
     }
     row_of_pictures(comparison, shown)
     if shown:
@@ -156,6 +145,22 @@ def compare(comparison: Comparison) -> None:
         take_others(comparison)
     with truth:
         take_truth(comparison, shown)
+
+
+def going_on(comparison: Comparison) -> bool:
+    """Whether methods are at work; what they have finished is taken over."""
+    run: Run | None = st.session_state.get("compare-run")
+    if not run:
+        return False
+    at_work = run.look()
+    comparison.take(run)
+    if at_work:
+        watch(run, len(run.rows))
+        return True
+    del st.session_state["compare-run"]
+    if run.error:
+        st.error(run.error)
+    return False
 
 
 def start(comparison: Comparison, chosen: list[Method]) -> None:

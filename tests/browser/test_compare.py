@@ -59,7 +59,7 @@ def compared(laptop):
     laptop.goto("/compare")
     drop(laptop, portrait())
     tick(laptop, *QUICK)
-    laptop.get_by_role("button", name="Run 2 methods").click()
+    laptop.get_by_role("button", name="Run these methods").click()
     for title in QUICK:
         tile(laptop, title).locator(".stage[data-ready='Cut-out']").wait_for(timeout=120_000)
     settled(laptop)
