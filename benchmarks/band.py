@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import typer
 from numpy.typing import NDArray
+from rich.console import Console
 from rich.progress import track
 
 from deepmasque.compose import estimate_foreground
@@ -73,7 +74,8 @@ def main(
 def scenes(data: Path, photos: int) -> Iterator[Scene]:
     """Yield a scene for each photo."""
     portraits, plates = EG1800(data / "eg1800"), held_back_plates(data / "backgrounds")
-    for number, photo in enumerate(track(portraits.ids("development")[:photos], "Measuring")):
+    ids = portraits.ids("development")[:photos]
+    for number, photo in enumerate(track(ids, "Measuring", console=Console(stderr=True))):
         rng = np.random.default_rng((SEED, number))
         plate = read_rgb(plates[rng.integers(len(plates))])
         yield scene(portraits.image(photo), portraits.mask(photo), plate, rng)
