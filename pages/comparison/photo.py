@@ -57,6 +57,7 @@ class Comparison:
     full: tuple[int, int]
     results: dict[str, Result] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
+    uploads: int = 0
     truth: Truth | None = None
     errors: dict[str, dict[str, float]] = field(default_factory=dict)
     folder: TemporaryDirectory = field(default_factory=TemporaryDirectory)
@@ -251,7 +252,7 @@ def measured(comparison: Comparison, shown: dict[str, Result]) -> pd.DataFrame:
 def take_others(comparison: Comparison) -> None:
     """Add cut-outs that other programs made."""
     st.html('<h2 class="dm-title">Others’ results</h2>')
-    key = f"others-{len(comparison.results)}-{comparison.identity}"
+    key = f"others-{comparison.uploads}-{comparison.identity}"
     st.file_uploader(
         "Cut-outs from burner.bonanza.com, malabi.co, remove.bg, Photoshop …: PNG with"
         " transparency, as large as the photo",
@@ -264,7 +265,8 @@ def take_others(comparison: Comparison) -> None:
 
 
 def add_others(comparison: Comparison, key: str) -> None:
-    """Put every file that fits into the row; the first that does not into a sentence."""
+    """Put every file that fits into the row; of those that do not, the last into a sentence."""
+    comparison.uploads += 1  # the next uploader begins empty
     for file in st.session_state[key]:
         try:
             alpha = others_alpha(file.getvalue(), file.name, comparison.size, comparison.full)
