@@ -17,6 +17,7 @@ from deepmasque.errors import DeepMasqueError
 from deepmasque.portrait import knn_matting, mediapipe_graphs
 from deepmasque.portrait.alignment import placements
 from deepmasque.portrait.landmarks import find_faces
+from deepmasque.portrait.pipeline import prior
 from deepmasque.portrait.refinement import refined
 from deepmasque.portrait.segmentation import person_probability
 from deepmasque.portrait.trimap import BACKGROUND, FOREGROUND, UNKNOWN, checked, from_mask
@@ -107,8 +108,9 @@ def pipeline_trimap() -> Method:
 
 def _portrait() -> list[Method]:
     def with_knn(image: Image) -> tuple[NDArray[np.float32], Trimap]:
-        trimap = from_mask(*_person(image))
-        return knn_matting.knn_matting(image, trimap), trimap
+        person = _person(image)
+        trimap = from_mask(*person)
+        return knn_matting.solve(image, trimap, prior=prior(*person, trimap)).alpha, trimap
 
     def with_residual(image: Image, _: Trimap | None) -> NDArray[np.float32]:
         return refined(image, *with_knn(image), refinement_engine())

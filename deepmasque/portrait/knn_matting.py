@@ -70,6 +70,20 @@ TUNED = Method(rings=(Ring(5, 1.0), Ring(5, 0.1)), colour_line=400.0)
 
 
 @dataclass(frozen=True)
+class Prior:
+    """What is known of alpha from elsewhere, both (H, W) float32: an alpha in 0..1, and how much it
+    counts in units of an affinity; 0 leaves a pixel to its neighbours.
+    """
+
+    alpha: NDArray[np.float32]
+    trust: NDArray[np.float32]
+
+    def at(self, band: NDArray[np.int64]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Alpha and trust of these pixels."""
+        return self.alpha.flat[band], self.trust.flat[band]
+
+
+@dataclass(frozen=True)
 class Solution:
     """An alpha matte and how it was found.
 
@@ -110,6 +124,7 @@ def solve(
     *,
     method: Method = TUNED,
     initial: NDArray[np.float32] | None = None,
+    prior: Prior | None = None,
 ) -> Solution:
     """Solve for the alpha of the unknown pixels and record how.
 
@@ -121,6 +136,7 @@ def solve(
     features: colours in which neighbours are near: "rgb", "hsv" or "lab".
     method: TUNED, or the paper's plain TEXTBOOK.
     initial: (H, W) in 0..1, where to start; saves iterations, does not move the answer.
+    prior: what each pixel is drawn to beside its neighbours; None for nothing.
 
     Raises
     ------
@@ -129,7 +145,7 @@ def solve(
     unknown = checked(trimap, image.shape[:2]) == UNKNOWN
     scale = math.ceil(math.sqrt(np.count_nonzero(unknown) / BAND_BUDGET))
     if scale > 1:
-        return _solve_coarsely(image, trimap, features, method, initial, scale)
+        return _solve_coarsely(image, trimap, features, method, initial, prior, scale)
 
     alpha = (trimap == 255).astype(np.float32)
     band = np.flatnonzero(unknown)
@@ -141,7 +157,8 @@ def solve(
     number = np.full(unknown.shape, -1, np.int32)
     number.flat[band] = np.arange(band.size, dtype=np.int32)
     lines = _colour_lines(image, number, band.size, method.colour_line, method.noise)
-    lower, right, scaling = _assemble(alpha, number, band, neighbours, weights, lines)
+    pull = (np.zeros(band.size, np.float32),) * 2 if prior is None else prior.at(band)
+    lower, right, scaling = _assemble(alpha, number, band, neighbours, weights, lines, *pull)
     affine = np.hstack([np.ones((band.size, 1)), image.reshape(-1, 3)[band] / 255])
     solved, residuals = conjugate_gradient(
         lower,
@@ -300,14 +317,15 @@ def _inverse(m):
 
 
 @njit(cache=True, nogil=True)
-def _assemble(alpha, number, band, neighbours, weights, lines):
-    """Return the system  (D − A) α = b  scaled to a unit diagonal:  (I + T + Tᵀ) x = c,  α = s x.
+def _assemble(alpha, number, band, neighbours, weights, lines, expected, trust):
+    """Return the system  (D − A + P) α = b + P α₀  scaled to a unit diagonal.
 
-    That is T, strictly lower triangular in compressed rows (begin, columns, values), then c and s.
+    That is  (I + T + Tᵀ) x = c,  α = s x;  P is the trust in the prior α₀. Returned are T,
+    strictly lower triangular in compressed rows (begin, columns, values), then c and s.
     """
     height, width = number.shape
     size, k = neighbours.shape
-    diagonal, right = np.zeros(size), np.zeros(size)
+    diagonal, right = trust.astype(np.float64), trust.astype(np.float64) * expected
     begin = np.zeros(size + 1, np.int64)
     begin[1:] = 12
     for i in range(size):
@@ -394,19 +412,30 @@ def _solve_coarsely(
     features: str,
     method: Method,
     initial: NDArray[np.float32] | None,
+    prior: Prior | None,
     scale: int,
 ) -> Solution:
     """Solve at 1/scale of the size; a coarse pixel is known where half its pixels are."""
     size = tuple(math.ceil(side / scale) for side in trimap.shape[::-1])
-    coarse_image, foreground, background, coarse_initial = (
-        None if pixels is None else cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
-        for pixels in (image, _share(trimap == 255), _share(trimap == 0), initial)
-    )
+
+    def coarse_of(pixels):
+        return None if pixels is None else cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+
+    coarse_image, coarse_initial = coarse_of(image), coarse_of(initial)
+    foreground, background = coarse_of(_share(trimap == 255)), coarse_of(_share(trimap == 0))
+    coarse_prior = prior and Prior(coarse_of(prior.alpha), coarse_of(prior.trust))
     coarse_trimap = np.full(size[::-1], UNKNOWN, np.uint8)
     for share, value in ((background, 0), (foreground, 255)):
         # Strokes thinner than half a coarse pixel would leave nothing known.
         coarse_trimap[share >= min(0.5, share.max())] = value
-    coarse = solve(coarse_image, coarse_trimap, features, method=method, initial=coarse_initial)
+    coarse = solve(
+        coarse_image,
+        coarse_trimap,
+        features,
+        method=method,
+        initial=coarse_initial,
+        prior=coarse_prior,
+    )
     alpha = (trimap == 255).astype(np.float32)
     band = np.flatnonzero((trimap != 0) & (trimap != 255))
     alpha.flat[band] = _carried_up(coarse.alpha, coarse_image, image, band)

@@ -17,7 +17,7 @@ from deepmasque.matte import Matte, Stage
 from deepmasque.portrait import pictures
 from deepmasque.portrait import trimap as trimaps
 from deepmasque.portrait.alignment import placements, resized_channels
-from deepmasque.portrait.knn_matting import Solution, solve
+from deepmasque.portrait.knn_matting import Prior, Solution, solve
 from deepmasque.portrait.landmarks import find_faces
 from deepmasque.portrait.refinement import refined
 from deepmasque.portrait.segmentation import network_size, person_probability
@@ -31,6 +31,10 @@ STAGES = (
     "Refinement",
     "Foreground",
 )
+TRUST = np.float32(1)
+"""How much a sure network counts in KNN matting, in units of an affinity."""
+AGREEMENT = 0.95
+"""Share of the known pixels of a trimap in which the network must be of one mind with it."""
 Image = str | Path | bytes | NDArray[np.uint8]
 OnStage = Callable[[Stage], None]
 OnSolution = Callable[[Solution], None]
@@ -113,6 +117,20 @@ def rematte(
     )
 
 
+def prior(
+    mask: NDArray[np.float32], uncertainty: NDArray[np.float32], trimap: NDArray[np.uint8]
+) -> Prior | None:
+    """What the network says to KNN matting, all (H, W): the mask, the more the surer it is.
+
+    In hair it says nothing, and none of it counts (None) with a trimap that contradicts the network
+    in known pixels, for that is a trimap of something else.
+    """
+    agree = (mask > 0.5) == (trimap == trimaps.FOREGROUND)
+    if np.mean(agree[trimap != trimaps.UNKNOWN]) < AGREEMENT:
+        return None
+    return Prior(mask, TRUST * (2 * mask - 1) ** 2 * (1 - uncertainty))
+
+
 def warm_up() -> str:
     """Load every model and run it once; returns what the networks run on."""
     from deepmasque import samples
@@ -138,7 +156,7 @@ def _solved(
         stage.picture = pictures.grey(trimap)
 
     with log.stage("KNN matting") as stage:
-        solution = solve(image, trimap, features)
+        solution = solve(image, trimap, features, prior=prior(mask, uncertainty, trimap))
         stage.notes = (f"Conjugate gradients: {solution.iterations} steps.",)
         stage.picture = pictures.grey(solution.alpha)
     if on_solution:

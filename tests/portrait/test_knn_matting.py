@@ -13,6 +13,7 @@ from deepmasque.portrait.knn_matting import (
     TEXTBOOK,
     TOLERANCE,
     TUNED,
+    Prior,
     colour_features,
     knn_matting,
     solve,
@@ -36,7 +37,7 @@ def noisy_disc(size=24, seed=4):
     return np.clip(image + noise, 0, 255).astype(np.uint8), trimap
 
 
-def exact_alpha(image, trimap, features, method):
+def exact_alpha(image, trimap, features, method, prior=None):
     """Brute-force neighbours, every other window of the image, one dense system."""
     height, width = trimap.shape
     pixels = height * width
@@ -78,6 +79,10 @@ def exact_alpha(image, trimap, features, method):
 
     alpha = (trimap.ravel() == 255).astype(np.float64)
     right_side = -laplacian[unknown] @ alpha
+    if prior is not None:
+        trust = prior.trust.ravel()[unknown].astype(np.float64)
+        laplacian[unknown, unknown] += trust
+        right_side += trust * prior.alpha.ravel()[unknown]
     alpha[unknown] = np.linalg.solve(laplacian[np.ix_(unknown, unknown)], right_side)
     return np.clip(alpha, 0, 1).reshape(height, width)
 
@@ -90,6 +95,31 @@ def test_agrees_with_the_exact_solver(features, method):
     alpha = solve(image, trimap, features, method=method).alpha
     assert np.ptp(exact[trimap == 128]) > 0.5
     assert np.abs(alpha - exact).max() <= 1e-4
+
+
+def test_a_prior_counts_as_much_as_it_is_trusted():
+    image, trimap = noisy_disc()
+    rng = np.random.default_rng(1)
+    expected, trust = rng.random((2, *trimap.shape), np.float32)
+    prior = Prior(expected, 20 * trust)
+    exact = exact_alpha(image, trimap, "rgb", TUNED, prior)
+    assert np.abs(solve(image, trimap, prior=prior).alpha - exact).max() <= 1e-4
+    assert np.abs(exact - exact_alpha(image, trimap, "rgb", TUNED)).max() > 0.05
+    nothing = Prior(prior.alpha, np.zeros_like(prior.trust))
+    np.testing.assert_array_equal(
+        solve(image, trimap, prior=nothing).alpha, solve(image, trimap).alpha
+    )
+
+
+def test_a_prior_of_a_large_band_counts_at_the_reduced_size(monkeypatch):
+    image, trimap, alpha = soft_disc(128)
+    ones, sure = np.ones(alpha.shape, np.float32), np.full(alpha.shape, 1e4, np.float32)
+    monkeypatch.setattr(module, "BAND_BUDGET", 500)
+    drawn = solve(image, trimap, prior=Prior(ones, sure))
+    assert drawn.scale > 1
+    assert (
+        drawn.alpha[trimap == 128].mean() > solve(image, trimap).alpha[trimap == 128].mean() + 0.2
+    )
 
 
 @pytest.mark.parametrize("features", FEATURES)

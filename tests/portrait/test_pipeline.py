@@ -8,7 +8,7 @@ import deepmasque
 from deepmasque import samples
 from deepmasque.engine import refinement_engine
 from deepmasque.image import encode_png
-from deepmasque.portrait.pipeline import STAGES, matte, rematte
+from deepmasque.portrait.pipeline import STAGES, matte, prior, rematte
 from deepmasque.portrait.refinement import refined
 
 
@@ -56,6 +56,15 @@ def test_the_record_of_knn_matting_is_handed_out(portrait, result):
     assert not np.array_equal(hsv.alpha, rgb.alpha)
     stage = next(stage for stage in result.stages if stage.name == "KNN matting")
     assert stage.notes == (f"Conjugate gradients: {rgb.iterations} steps.",)
+
+
+def test_the_network_has_a_say_in_matting_only_where_the_trimap_is_of_the_same_thing(result):
+    said = prior(result.mask, result.uncertainty, result.trimap)
+    np.testing.assert_array_equal(said.alpha, result.mask)
+    assert said.trust[result.mask == 0.5].sum() == 0
+    assert 0 <= said.trust.min() < said.trust.max() <= 1
+    other = np.where(result.trimap == 128, np.uint8(128), 255 - result.trimap)
+    assert prior(result.mask, result.uncertainty, other) is None
 
 
 def test_an_error_in_the_callback_ends_the_work(portrait):
