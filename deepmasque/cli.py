@@ -18,6 +18,7 @@ from deepmasque.batch import Options, background_from, plan, reason, render, run
 from deepmasque.errors import DeepMasqueError
 from deepmasque.image import encode_png, write_atomic
 from deepmasque.portrait.knn_matting import FEATURES
+from deepmasque.trace import log_stages
 
 if TYPE_CHECKING:
     from deepmasque.evaluation.benchmark import Row
@@ -72,6 +73,10 @@ def one_photo(
     background: Background = None,
     alpha_only: AlphaOnly = False,
     features: Features = "rgb",
+    log: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Log every stage's picture and time for TensorBoard."),
+    ] = None,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
 ) -> None:
@@ -102,6 +107,8 @@ def one_photo(
             sys.stdout.buffer.flush()
         else:
             write_atomic(target, data)
+        if log is not None:
+            log_stages(matte, log, "photo" if photo == "-" else Path(photo).stem)
         if not quiet:
             for note in matte.notes:
                 console.print(note)

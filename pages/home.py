@@ -50,11 +50,13 @@ def about() -> None:
     st.html(
         '<section class="dm-about"><h2>About</h2><div>'
         "<p>49 facial points align a reference portrait with the photo; PortraitFCN+ marks the "
-        "person; KNN matting solves the band in between; the subject’s own colours are recovered "
-        "so that no halo is left. Everything runs on this machine; no photo leaves it.</p>"
-        "<p><b>Academic use only.</b> The network was trained on the EG1800 portrait data set "
+        "person and its hair; KNN matting solves the band in between, a residual network corrects "
+        "it; the subject’s own colours are recovered so that no halo is left. Everything runs on "
+        "this machine; no photo leaves it.</p>"
+        "<p><b>Academic use only.</b> The networks were trained on the EG1800 portrait data set "
         "(Shen et al., <i>Automatic Portrait Segmentation for Image Stylization</i>, Eurographics "
-        "2016), which may be used for research and teaching, not commercially.</p>"
+        "2016) and on photos of alphamatting.com, which may be used for research and teaching, not "
+        "commercially.</p>"
         "<p>Sample portraits: "
         + "; ".join(f"{sample.title}: {sample.credit}" for sample in samples.portraits())
         + ".</p></div></section>"

@@ -46,6 +46,10 @@ class TestOnePhoto:
         with Image.open(photo.with_name("photo_alpha.png")) as image:
             assert image.mode == "L" and image.getextrema() == (0, 255)
 
+    def test_log(self, photo, tmp_path):
+        assert call("i", photo, "--log", tmp_path / "logs").exit_code == 0
+        assert list((tmp_path / "logs/photo").glob("events.out.tfevents.*"))
+
     def test_quiet(self, photo):
         result = call("i", photo, "-q")
         assert (result.exit_code, result.stderr, result.stdout) == (0, "", "")

@@ -42,6 +42,15 @@ def fit_affine(
     return solution.T
 
 
+def fit_residual(points: NDArray[np.float32], transform: NDArray[np.float64]) -> float:
+    """Mean distance between a face's points, laid on the reference, and the reference pose.
+
+    points: (49, 2) photo pixels. transform: (2, 3), photo to reference. Returns reference pixels.
+    """
+    laid = points @ transform[:, :2].T + transform[:, 2]
+    return float(np.linalg.norm(laid - reference().pose, axis=1).mean())
+
+
 def mean_placement(height: int, width: int) -> NDArray[np.float64]:
     """Photo to reference when there is no face: the reference as large as fits, on the bottom edge.
 

@@ -16,7 +16,7 @@ from deepmasque.image import read_image, read_trimap
 from deepmasque.matte import Matte, Stage
 from deepmasque.portrait import pictures
 from deepmasque.portrait import trimap as trimaps
-from deepmasque.portrait.alignment import placements, resized_channels
+from deepmasque.portrait.alignment import fit_residual, placements, resized_channels
 from deepmasque.portrait.knn_matting import Prior, Solution, solve
 from deepmasque.portrait.landmarks import find_faces
 from deepmasque.portrait.refinement import refined
@@ -76,7 +76,12 @@ def matte(
     with log.stage("Alignment") as stage:
         transforms = placements(faces, *image.shape[:2])
         stage.notes = ("x, y and mean mask of the reference portrait, laid on the face.",)
-        if not faces:
+        if faces:
+            residual = fit_residual(faces[0], transforms[0])
+            stage.notes += (
+                f"The face's points lie {residual:.1f} px from those of the reference.",
+            )
+        else:
             stage.warnings = ("No face to align to: the mean placement is used.",)
         stage.picture = _channels_picture(image, transforms)
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from deepmasque.portrait.alignment import (
     CHANNEL_LIMIT,
     fit_affine,
+    fit_residual,
     mean_placement,
     placements,
     portrait_channels,
@@ -101,3 +102,11 @@ def test_a_reduced_photo_has_the_reduced_channels():
     small = portrait_channels([scaled(transform, 0.5, 0.5)], 400, 300)
     reduced = np.stack([cv2.resize(c, (300, 400), interpolation=cv2.INTER_AREA) for c in large])
     np.testing.assert_allclose(small, reduced, atol=0.01)
+
+
+def test_the_residual_is_how_far_the_points_lie_from_the_pose():
+    pose = reference().pose
+    moved = pose + np.float32([3, 4])
+    stay = np.array([[1.0, 0, 0], [0, 1, 0]])
+    assert fit_residual(moved, stay) == pytest.approx(5)
+    assert fit_residual(moved, fit_affine(moved, pose)) == pytest.approx(0, abs=1e-3)
