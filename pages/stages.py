@@ -146,13 +146,13 @@ def show() -> None:
     """Step through the stages."""
     trace: Trace = PAGE.result
     facts(trace)
+    if trace.features not in trace.spaces:
+        wait = st.empty()
+        wait.html(working(trace.first.matte.image, "Solving again …"))
+        trace.solved(trace.features)
+        wait.empty()
     chosen = STEPS[steps(STEPS, [time_of(trace, name) for name in STEPS], key=key(trace, "steps"))]
     with st.container(key="step"):
-        if trace.features not in trace.spaces:
-            wait = st.empty()
-            wait.html(working(trace.first.matte.image, "Solving again …"))
-            trace.solved(trace.features)
-            wait.empty()
         VIEWS.get(chosen, stage_picture)(trace, chosen)
 
 
@@ -214,8 +214,6 @@ def reduction(trace: Trace) -> str:
 
 def time_of(trace: Trace, name: str) -> str:
     """Write what a stage took; nothing for the views of a stage."""
-    if trace.features not in trace.spaces:
-        return ""
     stage = next((each for each in trace.matte.stages if each.name == name), None)
     if stage is None:
         return ""

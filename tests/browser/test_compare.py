@@ -45,9 +45,10 @@ def tile(page, label):
     )
 
 
-def cells(page, key):
-    """What a table shows, row by row, as text."""
+def cells(page, key, heading):
+    """What a table shows, row by row, as text, once it has a column of this heading."""
     table = page.locator(f".st-key-table-{key} canvas").first
+    expect(table.locator("th", has_text=heading).first).to_be_attached()
     expect(table.locator("tr").nth(1)).to_be_attached()
     rows = table.locator("tr").all()
     return [row.locator("th, td").all_inner_texts() for row in rows]
@@ -126,7 +127,7 @@ def test_others_join_row_and_table_and_a_truth_measures_all(compared):
     give(compared, "A mask", ("truth.png", encoded(cut[..., 3])))
     tile(compared, "Ground truth").wait_for()
     settled(compared)
-    head, *rows = cells(compared, "compare-figures")
+    head, *rows = cells(compared, "compare-figures", "IoU")
     by_name = {row[head.index("method")]: row for row in rows}
     assert set(by_name) == {*QUICK, "theirs"}
     iou = next(place for place, name in enumerate(head) if name.startswith("IoU"))
@@ -167,7 +168,7 @@ def test_a_truth_is_painted(compared):
     compared.get_by_role("button", name="Measure against this").click()
     tile(compared, "Ground truth").wait_for()
     settled(compared)
-    head, *rows = cells(compared, "compare-figures")
+    head, *rows = cells(compared, "compare-figures", "IoU")
     assert any(name.startswith("IoU") for name in head)
     assert len(rows) == 2
 
@@ -215,7 +216,7 @@ class TestMany:
         assert whole["iou"].between(0, 1).all()
         kept = part.merge(whole, on=["image", "method", "date"])
         assert len(kept) == len(part)
-        head, *rows = cells(page, "many-worst")
+        head, *rows = cells(page, "many-worst", "IoU")
         at = next(place for place, name in enumerate(head) if name.startswith("IoU"))
         assert [float(row[at]) for row in rows] == sorted(float(row[at]) for row in rows)
         _, report = download(page, "Download report")
@@ -242,7 +243,7 @@ def test_published_figures_stand_apart_with_their_sources(laptop):
     laptop.goto("/compare")
     laptop.get_by_role("tab", name="Leader board").click()
     expect(laptop.get_by_role("heading", name="As published")).to_be_visible()
-    head, *rows = cells(laptop, "published")
+    head, *rows = cells(laptop, "published", "method")
     assert {"method", "data", "source"} <= set(head)
     published = {each.method for each in figures()}
     assert {row[head.index("method")] for row in rows} <= published

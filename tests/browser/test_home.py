@@ -3,6 +3,8 @@
 from helpers import broken_pictures, result, sideways_scroll, viewer
 from playwright.sync_api import expect
 
+from deepmasque.portrait.pipeline import STAGES
+
 
 def test_first_portrait_is_cut_out_and_every_picture_is_there(laptop):
     laptop.goto("/")
@@ -27,7 +29,7 @@ def test_each_sample_gives_a_result_with_one_click(laptop):
         sample.click()
         result(laptop)
         expect(laptop.locator("h1")).to_have_text([title])
-        expect(laptop.locator(".dm-film figure")).to_have_count(6)
+        expect(laptop.locator(".dm-film figure")).to_have_count(len(STAGES))
         assert not broken_pictures(laptop)
         laptop.get_by_role("link", name="Home").click()
 
