@@ -22,7 +22,7 @@ def blend(alpha, front, back):
 
 def matte_of(alpha, foreground):
     empty = np.zeros(alpha.shape, np.uint8)
-    return Matte(foreground, alpha, foreground, empty, alpha, (), (), "cpu")
+    return Matte(foreground, alpha, foreground, empty, alpha, alpha, (), (), "cpu")
 
 
 @pytest.fixture(scope="module")

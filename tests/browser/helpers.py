@@ -93,9 +93,12 @@ def comes_to(holds, seconds=20):
 
 
 def broken_pictures(page):
-    """Pictures of the page, shadow roots included, that show nothing after a while."""
+    """Pictures of the page, shadow roots included, that show nothing after a while.
+
+    An element without a source waits for one and is no picture yet.
+    """
     broken = []
-    for picture in page.locator("img").all():
+    for picture in page.locator("img[src]").all():
         shown = picture.evaluate(
             "async image => { await image.decode().catch(() => 0); return image.naturalWidth > 0 }"
         )

@@ -211,7 +211,7 @@ def test_what_lightning_writes_can_be_read(tmp_path):
     assert list(found.samples) == [1, 2]
     bright = [cv2.imread(str(path)).mean() for path in found.samples.values()]
     assert bright[0] < bright[1]
-    assert found.record.seconds > 0
+    assert 0 <= found.record.seconds < 600
     assert found.record.pictures == ("Photo", "Probability")
     assert found.record.hardware
     assert list((run / "tensorboard").rglob("events.out.*"))

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-import test_refinement
+import test_refine
 import torch
 from short import EPOCHS, short_training
 
@@ -20,14 +20,14 @@ def scenes(tmp_path_factory):
     """Ready scenes for the residual network."""
     folder = tmp_path_factory.mktemp("scenes")
     for seed in range(4):
-        np.savez(folder / f"hair_{seed:05d}.npz", **vars(test_refinement.scene(seed)))
+        np.savez(folder / f"hair_{seed:05d}.npz", **vars(test_refine.scene(seed)))
     return folder
 
 
 @pytest.fixture(scope="session")
 def trainings(folders, scenes):
     """What trains each network into a folder, or goes on there."""
-    settings = test_refinement.Settings(epochs=4, samples=80, batch=4, crop=64, rate=3e-3)
+    settings = test_refine.Settings(epochs=4, samples=80, batch=4, crop=64, rate=3e-3)
     return {
         "portrait": lambda run: short_training(folders, run),
         "refine": lambda run: train_refinement(settings, ready=scenes, run=run),
