@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import onnx
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -65,4 +66,7 @@ def _write_onnx(
         dynamic_shapes=dynamic_shapes,
         verbose=False,
     )
-    program.save(path, external_data=False)
+    model = program.model_proto
+    for node in model.graph.node:
+        del node.metadata_props[:]  # stack traces with the folders of this machine
+    onnx.save(model, path)
