@@ -18,6 +18,7 @@ import numpy as np
 from deepmasque import matte, samples
 from deepmasque.launchpad import columns
 from deepmasque.portrait.knn_matting import knn_matting
+from deepmasque.provenance import processor
 
 RESULT = Path(__file__).with_suffix(".json")
 SOLVERS = {"ours": "DeepMasque, desktop", "pymatting": "PyMatting KNN, desktop"}
@@ -78,12 +79,6 @@ def held(field: str) -> int:
     """Bytes that a field of the process's status names (Linux)."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(field))
-
-
-def processor() -> str:
-    """The name of the CPU (Linux)."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next(line.split(":")[1].strip() for line in lines if line.startswith("model name"))
 
 
 if __name__ == "__main__":
