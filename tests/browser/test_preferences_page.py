@@ -3,6 +3,7 @@
 import io
 import itertools
 import random
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,7 @@ KEYS = {"left": "ArrowLeft", "right": "ArrowRight", "tie": "ArrowDown", "skip": 
 def results(runs_folder, tmp_path_factory):
     """Results of four methods on two small photos, as a benchmark leaves them."""
     photos = tmp_path_factory.mktemp("photos")
+    shutil.rmtree(runs_folder / "dashboard", ignore_errors=True)
     out = runs_folder / "dashboard" / "people"
     rng = np.random.default_rng(0)
     titles = {method.name: method.title for method in methods()}

@@ -1,3 +1,5 @@
+import sys
+
 import numpy as np
 import onnx
 import pytest
@@ -89,6 +91,8 @@ class TestPeers:
         monkeypatch.setenv("TRANSPARENT_BACKGROUND_FILE_PATH", str(tmp_path / "home"))
 
     def install(self, tmp_path, monkeypatch, package, code):
+        monkeypatch.setitem(sys.modules, package, None)  # so that it is forgotten afterwards
+        del sys.modules[package]
         (tmp_path / "site" / package).mkdir(parents=True)
         (tmp_path / "site" / package / "__init__.py").write_text(code)
         monkeypatch.syspath_prepend(tmp_path / "site")
