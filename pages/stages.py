@@ -4,9 +4,10 @@ import io
 import json
 import math
 import zipfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from pathlib import Path
+from typing import NamedTuple
 from uuid import uuid4
 
 import numpy as np
@@ -19,7 +20,7 @@ from deepmasque.evaluation.metrics import mad
 from deepmasque.image import encode_png, reduced
 from deepmasque.memory import PeakMeter
 from deepmasque.portrait import pictures, pipeline
-from deepmasque.portrait.knn_matting import TOLERANCE, Solution
+from deepmasque.portrait.knn_matting import TOLERANCE, TUNED, Method, Solution
 from deepmasque.portrait.neighbours import Neighbourhood, neighbourhood, telling_pixels
 from deepmasque.portrait.trimap import UNKNOWN, from_mask
 from pages.components import FOLDER, before_after, neighbours, picture, steps
@@ -33,6 +34,8 @@ PAGE = PhotoPage("stages", kept=("trace",))
 MOST_PIXELS = 1_000_000
 SPACES = {"rgb": "RGB", "hsv": "HSV", "lab": "Lab"}
 LINES = {"rgb": AMBER, "hsv": WHITE, "lab": BLUE}
+KERNELS = {"exponential": "exp(−d / mean d)", "linear": "1 − d / max d"}
+MOST_NEIGHBOURS = 20
 RINGS = ("Like colour, near", "Like colour, anywhere")
 NOTHING_UNKNOWN = "The trimap decided every pixel of this photo, so there is nothing to solve."
 KNN = "KNN matting"
@@ -51,37 +54,65 @@ class Solved:
         return next(stage for stage in self.matte.stages if stage.name == KNN)
 
 
+class Parameters(NamedTuple):
+    """What trimap and matting go by; at first as the pipeline does.
+
+    A tuple, for a visitor's outlives the run of the script that made it, and with it its class.
+
+    width: of the band, times the pipeline's. features: colour space of KNN matting.
+    neighbours: of each kind. kernel: what a distance is worth.
+    """
+
+    width: float = 1.0
+    features: str = "rgb"
+    neighbours: int = TUNED.rings[0].k
+    kernel: str = TUNED.kernel
+
+    @property
+    def method(self) -> Method:
+        """Neighbours and kernel, for the library."""
+        return replace(TUNED.asking(self.neighbours), kernel=self.kernel)
+
+    def in_space(self, features: str) -> "Parameters":
+        """The same in another colour space."""
+        return self._replace(features=features)
+
+    def __str__(self) -> str:
+        return f"{self.features}-{self.width}-{self.neighbours}-{self.kernel}"
+
+
+AT_FIRST = Parameters()
+
+
 @dataclass
 class Trace:
     """What this visitor's page is about.
 
     `first` is the run of the whole pipeline, `memory` what each of its stages took in MB. `trimap`
-    and `features` may be changed since; `spaces` grows by each colour space that is looked at.
+    and `parameters` may be changed since; `spaces` grows by each colour space that is looked at.
     """
 
     name: str
     full_size: tuple[int, int]
     first: Solved
     memory: dict[str, float | None]
-    features: str = "rgb"
-    width: float = 1.0
+    parameters: Parameters = AT_FIRST
     identity: str = field(default_factory=lambda: uuid4().hex)
 
     def __post_init__(self) -> None:
         self.spaces = {"rgb": self.first}
-        self.trimap = self.first.matte.trimap
+        self.latest = self.first.matte
+        self.trimap = self.latest.trimap
 
     @property
     def settings(self) -> str:
         """Names what was changed, so that pictures are drawn anew; nothing at first."""
-        return (
-            "" if (self.features, self.width) == ("rgb", 1.0) else f"{self.features}-{self.width}"
-        )
+        return "" if self.parameters == AT_FIRST else str(self.parameters)
 
     @property
     def shown(self) -> Solved:
         """The photo with the present parameters."""
-        return self.solved(self.features)
+        return self.solved(self.parameters.features)
 
     @property
     def matte(self) -> deepmasque.Matte:
@@ -93,24 +124,35 @@ class Trace:
         measured = any(stage is each for each in self.first.matte.stages)
         return self.memory[stage.name] if measured else None
 
-    def widen(self, width: float) -> None:
-        """Draw the trimap with a band of another width; what follows from it is forgotten."""
-        if width == self.width:
-            return
-        first, self.width = self.first.matte, width
-        self.spaces = {"rgb": self.first} if width == 1 else {}
-        self.trimap = first.trimap
-        if width != 1:
-            self.trimap = from_mask(first.mask, first.uncertainty, width=width)
+    def change(self, parameters: Parameters) -> None:
+        """Go by other parameters; what was found by the old ones is forgotten, but for the space.
+
+        The trimap is drawn again only for another width.
+        """
+        before, self.parameters = self.parameters, parameters
+        if parameters.width != before.width:
+            self.latest = self.first.matte
+            self.trimap = self.latest.trimap
+            if parameters.width != 1:
+                mask, uncertainty = self.latest.mask, self.latest.uncertainty
+                self.trimap = from_mask(mask, uncertainty, width=parameters.width)
+        if parameters.in_space(before.features) != before:
+            at_first = parameters.in_space("rgb") == AT_FIRST
+            self.spaces = {"rgb": self.first} if at_first else {}
 
     def solved(self, features: str) -> Solved:
         """The photo in one colour space, solved when it is first asked for."""
         if features not in self.spaces:
             records = []
-            matte = deepmasque.rematte(
-                self.first.matte, self.trimap, features=features, on_solution=records.append
+            self.latest = deepmasque.rematte(
+                self.latest,
+                None if self.trimap is self.latest.trimap else self.trimap,
+                features=features,
+                method=self.parameters.method,
+                on_solution=records.append,
             )
-            self.spaces[features] = Solved(matte, *records)
+            self.trimap = self.latest.trimap
+            self.spaces[features] = Solved(self.latest, *records)
         return self.spaces[features]
 
 
@@ -146,10 +188,10 @@ def show() -> None:
     """Step through the stages."""
     trace: Trace = PAGE.result
     facts(trace)
-    if trace.features not in trace.spaces:
+    if trace.parameters.features not in trace.spaces:
         wait = st.empty()
         wait.html(working(trace.first.matte.image, "Solving again …"))
-        trace.solved(trace.features)
+        trace.solved(trace.parameters.features)
         wait.empty()
     chosen = STEPS[steps(STEPS, [time_of(trace, name) for name in STEPS], key=key(trace, "steps"))]
     with st.container(key="step"):
@@ -178,9 +220,26 @@ def parameters(trace: Trace) -> None:
             required=True,
             key=key(trace, "features"),
         )
-        st.caption("Landmarks, alignment and network are not run again.")
-    trace.widen(width)
-    trace.features = features
+        k = st.slider(
+            "Neighbours, near and anywhere",
+            1,
+            MOST_NEIGHBOURS,
+            TUNED.rings[0].k,
+            key=key(trace, "k"),
+        )
+        kernel = st.segmented_control(
+            "Affinity at distance d",
+            list(KERNELS),
+            format_func=KERNELS.get,
+            default=TUNED.kernel,
+            required=True,
+            key=key(trace, "kernel"),
+        )
+        st.caption(
+            "Only what follows is run again: all of it from the trimap on for the band, from KNN"
+            " matting on for the rest."
+        )
+    trace.change(Parameters(width, features, k, kernel))
 
 
 def facts(trace: Trace) -> None:
@@ -259,7 +318,7 @@ def neighbour_picture(trace: Trace, name: str) -> None:
     state = key(trace, version(trace, "neighbours"))
     pointed = (st.session_state.get(state) or {}).get("pixel")
     x, y = pointed or telling[0]
-    seen = neighbourhood(solution, x, y)
+    seen = neighbourhood(solution, x, y, trace.parameters.method.rings)
     identity = key(trace, version(trace, "photo"))
     photo = (None, None) if pointed else lossless(identity, trace.matte)
     neighbours(
@@ -367,18 +426,18 @@ def colour_spaces(trace: Trace, name: str) -> None:
     with slider:
         choices = backgrounds()
         before_after(
-            viewer_pictures(f"hsv-{trace.width}-{trace.identity}", hsv),
+            viewer_pictures(f"{trace.parameters.in_space('hsv')}-{trace.identity}", hsv),
             choices,
             chosen=choices[0],
             key=key(trace, "spaces"),
-            first=viewer_pictures(f"rgb-{trace.width}-{trace.identity}", rgb),
+            first=viewer_pictures(f"{trace.parameters.in_space('rgb')}-{trace.identity}", rgb),
             labels=("RGB", "HSV"),
         )
     with beside:
         picture(
             pictures.difference(rgb.alpha, hsv.alpha),
             "Difference of the alphas",
-            identity=f"difference {trace.width}" if trace.width != 1 else "difference",
+            identity=version(trace, "difference"),
             key=key(trace, "difference"),
         )
         apart = mad(rgb.alpha, hsv.alpha, rgb.trimap == UNKNOWN)
@@ -394,14 +453,19 @@ def cut_out(trace: Trace, name: str) -> None:
     """Before and after over any background."""
     choices = backgrounds()
     amber = next(each for each in choices if each["id"] == "amber")
-    shown = viewer_pictures(f"{trace.features}-{trace.width}-{trace.identity}", trace.matte)
+    shown = viewer_pictures(f"{trace.parameters}-{trace.identity}", trace.matte)
     before_after(shown, choices, chosen=amber, key=key(trace, "cut-out"))
 
 
 def record(trace: Trace) -> dict:
     """What was measured: times, memory, notes and residuals."""
     return {
-        "parameters": {"band width": trace.width, "features": trace.features},
+        "parameters": {
+            "band width": trace.parameters.width,
+            "features": trace.parameters.features,
+            "neighbours": trace.parameters.neighbours,
+            "kernel": trace.parameters.kernel,
+        },
         "stages": [
             {
                 "name": stage.name,

@@ -64,6 +64,10 @@ class Method:
     colour_line: float = 0.0
     noise: float = 1e-6
 
+    def asking(self, k: int) -> "Method":
+        """The same with `k` neighbours in every ring."""
+        return replace(self, rings=tuple(replace(ring, k=k) for ring in self.rings))
+
 
 TEXTBOOK = Method(rings=(Ring(10, 1.0),), kernel="linear")
 TUNED = Method(rings=(Ring(5, 1.0), Ring(5, 0.1)), colour_line=400.0)

@@ -17,7 +17,7 @@ from deepmasque.matte import Matte, Stage
 from deepmasque.portrait import pictures
 from deepmasque.portrait import trimap as trimaps
 from deepmasque.portrait.alignment import fit_residual, placements, resized_channels
-from deepmasque.portrait.knn_matting import Prior, Solution, solve
+from deepmasque.portrait.knn_matting import TUNED, Method, Prior, Solution, solve
 from deepmasque.portrait.landmarks import find_faces
 from deepmasque.portrait.refinement import refined
 from deepmasque.portrait.segmentation import network_size, person_probability
@@ -45,6 +45,7 @@ def matte(
     *,
     trimap: Image | None = None,
     features: str = "rgb",
+    method: Method = TUNED,
     on_stage: OnStage | None = None,
     on_solution: OnSolution | None = None,
 ) -> Matte:
@@ -56,6 +57,7 @@ def matte(
     trimap: path, file content, or (H, W) uint8 of the photo's size: 0 background, 255 foreground,
         all else unknown. Without one it is drawn round the network's mask.
     features: colour space of KNN matting, "rgb", "hsv" or "lab".
+    method: how many neighbours KNN matting asks, and what a distance is worth.
     on_stage: called with each Stage as it is done; an error raised in it ends the work.
     on_solution: called with the record of KNN matting: neighbours, affinities, residuals.
 
@@ -87,39 +89,36 @@ def matte(
 
     with log.stage("PortraitFCN+") as stage:
         engine = portrait_engine()
-        mask, uncertainty = person_probability(image, transforms, engine)
+        seen = _Seen(image, *person_probability(image, transforms, engine), engine.device)
         stage.notes = (engine.device,)
-        stage.picture = pictures.grey(mask)
+        stage.picture = pictures.grey(seen.mask)
 
-    return _solved(image, mask, uncertainty, given, features, log, engine.device, on_solution)
+    return _solved(seen, _trimap(seen, given, log), features, method, log, on_solution)
 
 
 def rematte(
     previous: Matte,
-    trimap: Image,
+    trimap: Image | None = None,
     *,
     features: str = "rgb",
+    method: Method = TUNED,
     on_stage: OnStage | None = None,
     on_solution: OnSolution | None = None,
 ) -> Matte:
-    """The same photo with another trimap: only the stages from the trimap on are done again.
+    """The same photo with another trimap or another KNN matting: only what follows is done again.
 
-    Arguments and errors as for `matte`.
+    Arguments and errors as for `matte`, but that without a trimap the previous one stays.
     """
-    kept = [stage for stage in previous.stages if STAGES.index(stage.name) < STAGES.index("Trimap")]
+    first = "KNN matting" if trimap is None else "Trimap"
+    kept = [stage for stage in previous.stages if STAGES.index(stage.name) < STAGES.index(first)]
     still_true = [note for note in previous.notes if any(note in stage.notes for stage in kept)]
     log = _Log(on_stage, kept, still_true)
-    given = trimaps.checked(_grey(trimap), previous.alpha.shape)
-    return _solved(
-        previous.image,
-        previous.mask,
-        previous.uncertainty,
-        given,
-        features,
-        log,
-        previous.device,
-        on_solution,
-    )
+    seen = _Seen(previous.image, previous.mask, previous.uncertainty, previous.device)
+    if trimap is None:
+        trimap = previous.trimap
+    else:
+        trimap = _trimap(seen, trimaps.checked(_grey(trimap), previous.alpha.shape), log)
+    return _solved(seen, trimap, features, method, log, on_solution)
 
 
 def prior(
@@ -143,25 +142,39 @@ def warm_up() -> str:
     return matte(samples.portraits()[0].path).device
 
 
-def _solved(
-    image: NDArray[np.uint8],
-    mask: NDArray[np.float32],
-    uncertainty: NDArray[np.float32],
-    given: NDArray[np.uint8] | None,
-    features: str,
-    log: "_Log",
-    device: str,
-    on_solution: OnSolution | None,
-) -> Matte:
-    """The stages from the trimap on."""
+@dataclass(frozen=True)
+class _Seen:
+    """A photo and what the network makes of it, as in `Matte`."""
+
+    image: NDArray[np.uint8]
+    mask: NDArray[np.float32]
+    uncertainty: NDArray[np.float32]
+    device: str
+
+
+def _trimap(seen: _Seen, given: NDArray[np.uint8] | None, log: "_Log") -> NDArray[np.uint8]:
+    """The stage that draws a trimap round the mask, or takes the one that is given."""
     with log.stage("Trimap") as stage:
-        trimap = trimaps.from_mask(mask, uncertainty) if given is None else given
+        trimap = trimaps.from_mask(seen.mask, seen.uncertainty) if given is None else given
         stage.notes = (_unknown_share(trimap), *(["Your own trimap."] if given is not None else []))
         stage.warnings = () if trimap.any() else ("No person was found in this photo.",)
         stage.picture = pictures.grey(trimap)
+    return trimap
 
+
+def _solved(
+    seen: _Seen,
+    trimap: NDArray[np.uint8],
+    features: str,
+    method: Method,
+    log: "_Log",
+    on_solution: OnSolution | None,
+) -> Matte:
+    """The stages after the trimap."""
+    image = seen.image
     with log.stage("KNN matting") as stage:
-        solution = solve(image, trimap, features, prior=prior(mask, uncertainty, trimap))
+        expected = prior(seen.mask, seen.uncertainty, trimap)
+        solution = solve(image, trimap, features, method=method, prior=expected)
         stage.notes = (f"Conjugate gradients: {solution.iterations} steps.",)
         stage.picture = pictures.grey(solution.alpha)
     if on_solution:
@@ -182,11 +195,11 @@ def _solved(
         alpha,
         foreground,
         trimap,
-        mask,
-        uncertainty,
+        seen.mask,
+        seen.uncertainty,
         tuple(log.done),
         tuple(log.warnings),
-        device,
+        seen.device,
     )
 
 

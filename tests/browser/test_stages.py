@@ -148,17 +148,27 @@ def test_parameters_run_again_only_what_they_affect(traced):
     band = traced.get_by_role("slider", name="Band width")
     for _ in range(4):
         band.press("ArrowRight")
-    traced.locator(".stage[data-ready='Trimap rgb-2.0']").wait_for()
+    traced.locator(".stage[data-ready='Trimap rgb-2.0-5-exponential']").wait_for()
     assert np.abs(seen(traced.locator(".stage")) - narrow).mean() > 1
+    trimap_too = [*kept, tab(traced, "Trimap").inner_text()]
     traced.get_by_role("radio", name="HSV").click()
-    traced.locator(".stage[data-ready='Trimap hsv-2.0']").wait_for()
+    traced.get_by_role("radio", name="1 − d / max d").click()
+    traced.get_by_role("slider", name="Neighbours").press("ArrowRight")
+    traced.locator(".stage[data-ready='Trimap hsv-2.0-6-linear']").wait_for()
     settled(traced)
-    assert [tab(traced, name).inner_text() for name in RUN[:3]] == kept
+    assert [tab(traced, name).inner_text() for name in RUN[:4]] == trimap_too
     _, data = take_home(traced, "Pictures")
     with zipfile.ZipFile(BytesIO(data)) as archive:
         record = json.loads(archive.read("stages.json"))
-    assert record["parameters"] == {"band width": 2.0, "features": "hsv"}
+    assert record["parameters"] == {
+        "band width": 2.0,
+        "features": "hsv",
+        "neighbours": 6,
+        "kernel": "linear",
+    }
     assert [stage["added_mb"] is None for stage in record["stages"][3:]] == [True] * 4
+    at_neighbours(traced)
+    expect(traced.locator(".rings li")).to_have_count(12)
 
 
 def test_uncertainty_and_correction_are_seen(traced):

@@ -8,6 +8,7 @@ import deepmasque
 from deepmasque import samples
 from deepmasque.engine import refinement_engine
 from deepmasque.image import encode_png
+from deepmasque.portrait.knn_matting import TEXTBOOK, TUNED
 from deepmasque.portrait.pipeline import STAGES, matte, prior, rematte
 from deepmasque.portrait.refinement import refined
 
@@ -131,6 +132,30 @@ def test_rematte_does_only_the_matting_again(result):
     assert [stage.name for stage in seen] == ["Trimap", "KNN matting", "Refinement", "Foreground"]
     assert tuple(stage.name for stage in again.stages) == STAGES
     np.testing.assert_array_equal(again.alpha, result.alpha)
+
+
+def test_without_a_trimap_rematte_keeps_the_one_there_is_and_its_stage(result):
+    seen = []
+    again = rematte(result, on_stage=seen.append)
+    assert [stage.name for stage in seen] == ["KNN matting", "Refinement", "Foreground"]
+    assert again.trimap is result.trimap
+    assert again.stages[:4] == result.stages[:4]
+    np.testing.assert_array_equal(again.alpha, result.alpha)
+    np.testing.assert_array_equal(again.foreground, result.foreground)
+
+
+@pytest.mark.parametrize(
+    "method", [TUNED.asking(9), TEXTBOOK], ids=["nine neighbours", "the paper"]
+)
+def test_neighbours_and_kernel_are_those_of_the_method(portrait, result, method):
+    records = []
+    once = matte(portrait, method=method, on_solution=records.append)
+    again = rematte(result, method=method, on_solution=records.append)
+    for record in records:
+        assert record.neighbours.shape[1] == sum(ring.k for ring in method.rings)
+    np.testing.assert_array_equal(once.alpha, again.alpha)
+    assert np.abs(again.alpha - result.alpha).max() > 1e-3
+    assert np.abs(again.alpha - result.alpha).mean() < 0.05
 
 
 def test_a_trimap_of_another_size_is_refused(portrait):
