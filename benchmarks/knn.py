@@ -146,9 +146,6 @@ def choose(
             print(f"  chosen {times} times: {methods[number]}")
 
 
-# --- methods ------------------------------------------------------------------------------------
-
-
 def ours(features: str, method: Method | None = None) -> Callable:
     """Return our solver as a function of image and trimap."""
     extra = {} if method is None else {"method": method}
@@ -201,9 +198,6 @@ def peak_megabytes() -> float:
     return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
 
 
-# --- scenes -------------------------------------------------------------------------------------
-
-
 def scenes(data: Path, images: int = 1000) -> Iterator[Scene]:
     """Yield every image with each of its trimaps."""
     for folder in sorted(data.glob("trimap*")):
@@ -254,9 +248,6 @@ def reduced(scene: Scene, scale: float) -> Scene:
 def is_unknown(trimap: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """The pixels that matting decides."""
     return (trimap != 0) & (trimap != 255)
-
-
-# --- tables and plots ---------------------------------------------------------------------------
 
 
 def errors(scene: Scene, run: Run) -> dict[str, float]:

@@ -50,9 +50,6 @@ RIGHTS = (
 )
 
 
-# --- the ladder -----------------------------------------------------------------------------
-
-
 def ladder() -> None:
     """What each step is worth, beside the original project and the paper."""
     measured = read_ladder()
@@ -102,9 +99,6 @@ def figure(value: float | None, digits: int = 2, *, strong: bool = False) -> str
     if value is None:
         return "–"
     return f"<b>{value:.{digits}f}</b>" if strong else f"{value:.{digits}f}"
-
-
-# --- the curves -----------------------------------------------------------------------------
 
 
 @st.cache_data(ttl=WATCH_SECONDS / 2, show_spinner=False)
@@ -335,9 +329,6 @@ def spoken(name: str) -> str:
     return SETTINGS.get(name, name.replace("_", " "))
 
 
-# --- what the networks saw ------------------------------------------------------------------
-
-
 def predictions() -> None:
     """The sample portraits through the network of a run, epoch by epoch."""
     runs = {name: run for name, run in all_runs().items() if run.samples}
@@ -392,9 +383,6 @@ def facts(run: Run, epoch: int) -> str:
     )
     command = f"<pre><code>{escape(record.command)}</code></pre>" if record.command else ""
     return f'<dl class="dm-table dm-run">{listed}</dl>{command}'
-
-
-# --- the weights ----------------------------------------------------------------------------
 
 
 def weights() -> None:

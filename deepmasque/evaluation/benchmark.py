@@ -226,9 +226,6 @@ def read_table(out: Path) -> "pd.DataFrame":
     return pd.read_parquet(out / "results.parquet")
 
 
-# --- the work -----------------------------------------------------------------------------------
-
-
 class _StoppedError(Exception):
     """Whoever asked for the run wants no more of it."""
 
@@ -417,9 +414,6 @@ def _scored(row: Row, alpha: Path, scene: Scene) -> Row:
         return replace(row, **scores(found, truth, unknown))
     except DeepMasqueError as error:
         return replace(row, notes=f"{row.notes} No errors: {error}".strip())
-
-
-# --- layouts ------------------------------------------------------------------------------------
 
 
 def _paired(photos: Path, truths: Path | None) -> list[Scene]:

@@ -34,9 +34,6 @@ def peers() -> list[Method]:
     return [*_rembg(), *_transparent_background()]
 
 
-# --- rembg --------------------------------------------------------------------------------------
-
-
 def _rembg() -> list[Method]:
     if find_spec("rembg") is None:
         return [_absent("rembg", "rembg", "rembg is not installed.")]
@@ -86,9 +83,6 @@ def _rembg_homes() -> tuple[Path, Path]:
     return Path(own or current).expanduser(), Path(old).expanduser()
 
 
-# --- transparent-background ---------------------------------------------------------------------
-
-
 def _transparent_background() -> list[Method]:
     name = "transparent-background"
     if find_spec("transparent_background") is None:
@@ -120,9 +114,6 @@ def _inspyrenet(mode: str, name: str) -> Method:
         lambda: f"transparent-background {version('transparent-background')}",
         unusable=unusable,
     )
-
-
-# --- any network --------------------------------------------------------------------------------
 
 
 def onnx_network(path: Path) -> Method:

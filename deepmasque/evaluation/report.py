@@ -223,9 +223,6 @@ def _items(lines: Iterable[str]) -> str:
     return "".join(f"<li>{escape(line)}</li>" for line in lines)
 
 
-# --- charts -------------------------------------------------------------------------------------
-
-
 def _charts(table: "pd.DataFrame") -> str:
     """Time and memory against IoU, a dot for each photo; against each other without a truth."""
     done = table[table["state"] == "done"]
@@ -269,9 +266,6 @@ def scatter(done: "pd.DataFrame", x: str, y: str) -> "Figure":
     figure.update_layout(legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "title": ""})
     figure.update_xaxes(gridcolor=LINE).update_yaxes(gridcolor=LINE)
     return figure
-
-
-# --- pictures -----------------------------------------------------------------------------------
 
 
 def _pictures(table: "pd.DataFrame", out: Path, scenes: Sequence[Scene]) -> str:

@@ -72,9 +72,6 @@ def conjugate_gradient(
     return x, residuals[: steps + 1]
 
 
-# --- the fine grid --------------------------------------------------------------------------
-
-
 @njit(cache=True, nogil=True)
 def _transposed(rows):
     begin, columns, values = rows
@@ -134,9 +131,6 @@ def _dot(a, b):
     return total
 
 
-# --- a step ---------------------------------------------------------------------------------
-
-
 @njit(cache=True, nogil=True)
 def _turn(p, q, t, residual, beta, share, cell, functions, begin, cells, above):
     """Make the next direction:  p ← t + β p − Z share,  q ← r − t + β q − Tᵀ Z share."""
@@ -170,9 +164,6 @@ def _step(x, residual, p, image, length):
         residual[i] -= length * image[i]
         total += residual[i] * residual[i]
     return total
-
-
-# --- between the grids ----------------------------------------------------------------------
 
 
 @njit(cache=True, nogil=True)
@@ -276,9 +267,6 @@ def _prolonged(share, cell, functions):
             total += functions[i, f] * share[FUNCTIONS * cell[i] + f]
         x[i] = total
     return x
-
-
-# --- the coarse grid ------------------------------------------------------------------------
 
 
 @njit(cache=True, nogil=True)

@@ -176,9 +176,6 @@ def solve(
     return Solution(alpha, tuple(residuals), 1, band, neighbours, weights)
 
 
-# --- neighbours -----------------------------------------------------------------------------
-
-
 CHROMA = 3  # weight beside brightness
 BRIGHTNESS_AND_CHROMA = np.array(
     [
@@ -251,9 +248,6 @@ def _candidates(unknown: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return candidates
 
 
-# --- colour lines ---------------------------------------------------------------------------
-
-
 @njit(cache=True, nogil=True)
 def _colour_lines(image, number, size, weight, noise):
     """Return the affinities of every unknown pixel to the 5 × 5 around it, (size, 5, 5) float32.
@@ -315,9 +309,6 @@ def _inverse(m):
     return cofactors / (
         m[0, 0] * cofactors[0, 0] + m[0, 1] * cofactors[0, 1] + m[0, 2] * cofactors[0, 2]
     )
-
-
-# --- the system -----------------------------------------------------------------------------
 
 
 @njit(cache=True, nogil=True)
@@ -405,9 +396,6 @@ def _cells(band: NDArray[np.int64], width: int) -> NDArray[np.uint32]:
         if used.size <= CELLS:
             return cell.astype(np.uint32)
         side = math.ceil(1.2 * side)
-
-
-# --- large photos ---------------------------------------------------------------------------
 
 
 def _solve_coarsely(
