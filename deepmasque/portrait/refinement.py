@@ -95,11 +95,25 @@ def network_input(
 def local_colours(image: NDArray[np.uint8], alpha: NDArray[np.float32]) -> NDArray[np.float32]:
     """Foreground and background colours round every place, (H / CELL, W / CELL, 6), 0..1.
 
-    The mean of what is surely one or the other near by, or where there is nothing, further away:
-    pull and push (Gortler et al., The Lumigraph, SIGGRAPH 1996, section 3.4).
+    The mean of what is surely one or the other near by, or where there is nothing, further away.
     """
     front, back = _sums(image, alpha, CELL, SURE)
-    return np.concatenate([_filled(front), _filled(back)], axis=2) / np.float32(255)
+    return np.concatenate([filled(front), filled(back)], axis=2) / np.float32(255)
+
+
+def filled(sums: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Mean colours (h, w, 3), run on smoothly to where there are none.
+
+    Pull and push (Gortler et al., The Lumigraph, SIGGRAPH 1996, section 3.4); what the coarser
+    level says counts as one pixel. sums: (h, w, 4), summed colours and their number.
+    """
+    height, width = sums.shape[:2]
+    if height * width == 1:
+        return sums[..., :3] / np.maximum(sums[..., 3:], 1)
+    half = (-(-width // 2), -(-height // 2))
+    coarse = filled(cv2.resize(sums, half, interpolation=cv2.INTER_AREA) * np.float32(4))
+    below = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
+    return (sums[..., :3] + below) / (sums[..., 3:] + 1)
 
 
 @njit(cache=True, nogil=True)
@@ -120,17 +134,6 @@ def _sums(image, alpha, cell, sure):
                 sums[c] += image[y, x, c]
             sums[3] += 1
     return front, back
-
-
-def _filled(sums: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Mean colours (h, w, 3) of summed colours and numbers; the coarser level counts one pixel."""
-    height, width = sums.shape[:2]
-    if height * width == 1:
-        return sums[..., :3] / np.maximum(sums[..., 3:], 1)
-    half = (-(-width // 2), -(-height // 2))
-    coarse = _filled(cv2.resize(sums, half, interpolation=cv2.INTER_AREA) * np.float32(4))
-    below = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_LINEAR)
-    return (sums[..., :3] + below) / (sums[..., 3:] + 1)
 
 
 def _enlarged(

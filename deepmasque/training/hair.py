@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deepmasque.portrait.refinement import filled
 from deepmasque.training.plates import crop_of
 
 Generator = np.random.Generator
@@ -452,26 +453,11 @@ def subject_of(layer: Layer, at_least: NDArray[np.float32] | float = 0.0) -> Sub
 
 
 def _colours(layer: Layer) -> NDArray[np.float32]:
-    """Straight colours (h, w, 3), run on smoothly to where nothing is seen.
-
-    Push and pull over a pyramid (Gortler et al., The Lumigraph, SIGGRAPH 1996).
-    """
+    """Straight colours (h, w, 3), run on smoothly to where nothing is seen."""
     alpha = layer[..., 3:]
     seen = alpha >= VISIBLE
-    return np.clip(_filled(layer * seen / np.maximum(alpha, VISIBLE)), 0, 255)
-
-
-def _filled(weighted: Layer) -> NDArray[np.float32]:
-    """Colours of a premultiplied layer whose gaps are filled from ever coarser copies of it."""
-    height, width = weighted.shape[:2]
-    colour, weight = weighted[..., :3], weighted[..., 3:]
-    if height == 1 and width == 1:
-        return colour / np.maximum(weight, 1e-6)
-    half = ((width + 1) // 2, (height + 1) // 2)
-    coarse = cv2.resize(weighted, half, interpolation=cv2.INTER_AREA)
-    coarse /= np.maximum(coarse[..., 3:], 0.25)
-    around = cv2.resize(_filled(coarse), (width, height), interpolation=cv2.INTER_LINEAR)
-    return colour + (1 - weight) * around
+    straight = layer * seen / np.maximum(alpha, VISIBLE)
+    return np.clip(np.where(seen, straight[..., :3], filled(straight)), 0, 255)
 
 
 def seen_through_lens(
