@@ -8,7 +8,7 @@ from importlib.metadata import version
 from itertools import chain, count
 from pathlib import Path
 from time import perf_counter
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -30,6 +30,31 @@ MARK = "deepmasque "
 
 
 @dataclass(frozen=True)
+class Job:
+    """One photo of a folder and where its result goes; `trimap` is the user's own, if any."""
+
+    photo: Path
+    result: Path
+    trimap: Path | None = None
+
+
+class Work(Protocol):
+    """What a run makes of its jobs."""
+
+    def targets(self, job: Job) -> list[Path]:
+        """The files that are written, `job.result` first, a PNG."""
+
+    def digest(self, job: Job) -> str:
+        """Of everything that decides what is in these files."""
+
+    def made(self, job: Job, mark: str) -> tuple[dict[Path, bytes], Sequence[str]]:
+        """Content of the files in their order, and sentences for the user.
+
+        The comment of the first is `mark`, followed by the `sha256` of every further file.
+        """
+
+
+@dataclass(frozen=True)
 class Options:
     """What is written of each matte: the cut-out, or its alpha, or a composite on a background."""
 
@@ -37,14 +62,26 @@ class Options:
     alpha_only: bool = False
     features: str = "rgb"
 
+    def targets(self, job: Job) -> list[Path]:
+        """As in `Work`."""
+        return [job.result]
 
-@dataclass(frozen=True)
-class Job:
-    """One photo of a folder and where its result goes; `trimap` is the user's own, if any."""
+    def digest(self, job: Job) -> str:
+        """As in `Work`."""
+        trimap = file_digest(job.trimap) if job.trimap else ""
+        background = self.background
+        if isinstance(background, np.ndarray):
+            background = f"{background.shape} {sha256(background.tobytes())}"
+        else:
+            background = repr(background)
+        return digest_of(
+            self.features, str(self.alpha_only), file_digest(job.photo), trimap, background
+        )
 
-    photo: Path
-    result: Path
-    trimap: Path | None = None
+    def made(self, job: Job, mark: str) -> tuple[dict[Path, bytes], Sequence[str]]:
+        """As in `Work`."""
+        data, matte = render(job.photo, self, trimap=job.trimap, comment=mark)
+        return {job.result: data}, matte.notes
 
 
 @dataclass(frozen=True)
@@ -160,20 +197,36 @@ def result_names(names: Iterable[str]) -> dict[str, str]:
     return result
 
 
-def run(jobs: Sequence[Job], options: Options, *, overwrite: bool = False) -> Iterator[Outcome]:
+def run(jobs: Sequence[Job], work: Work, *, overwrite: bool = False) -> Iterator[Outcome]:
     """Do the jobs one after the other; a failure is an outcome, and the next job follows.
 
-    A result that the same photo, trimap and options have made before is kept. One that was made of
-    others is made anew. A file that no such run has made is left alone, and the job fails, unless
-    `overwrite`.
+    Results that the same photo and options have made before are kept. Those that were made of
+    others are made anew. A file that no such run has made, or that was changed since, is left
+    alone, and the job fails, unless `overwrite`.
     """
     for job in jobs:
         start = perf_counter()
         try:
-            state, text = _done(job, options, overwrite)
+            state, text = _done(job, work, overwrite)
         except Exception as error:  # the folder goes on whatever happens to one photo
             state, text = "failed", reason(error)
         yield Outcome(job, state, text, perf_counter() - start)
+
+
+def digest_of(*parts: str) -> str:
+    """The digest of what decides a result, and of the version that makes it."""
+    return sha256("\n".join((version("deepmasque"), *parts)).encode())
+
+
+def sha256(data: bytes) -> str:
+    """In hexadecimal digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """The sha256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def reason(error: Exception) -> str:
@@ -188,40 +241,28 @@ def reason(error: Exception) -> str:
     return f"Unexpected {type(error).__name__}: {' '.join(str(error).split()) or 'no details'}."
 
 
-def _done(job: Job, options: Options, overwrite: bool) -> tuple[Literal["done", "kept"], str]:
-    mark = MARK + _digest(job, options)
-    if job.result.exists() and not overwrite:
-        made_by = png_comment(job.result)
-        if made_by == mark:
+def _done(job: Job, work: Work, overwrite: bool) -> tuple[Literal["done", "kept"], str]:
+    mark = MARK + work.digest(job)
+    targets = work.targets(job)
+    if not overwrite:
+        made_by = (job.result.exists() and png_comment(job.result)) or ""
+        if made_by.startswith(mark) and all(target.exists() for target in targets):
             return "kept", ""
-        if not (made_by or "").startswith(MARK):
-            raise DeepMasqueError(f"{job.result} exists already: --overwrite replaces it.")
-    data, matte = render(job.photo, options, trimap=job.trimap, comment=mark)
+        for target in targets:
+            if target.exists() and not _is_ours(target, job, made_by):
+                raise DeepMasqueError(f"{target} exists already: --overwrite replaces it.")
+    files, notes = work.made(job, mark)
     job.result.parent.mkdir(parents=True, exist_ok=True)
-    write_atomic(job.result, data)
-    return "done", " ".join(matte.notes)
+    for target, data in files.items():
+        write_atomic(target, data)
+    return "done", " ".join(notes)
 
 
-def _digest(job: Job, options: Options) -> str:
-    """Everything that decides the result's bytes."""
-    parts = [
-        version("deepmasque"),
-        options.features,
-        str(options.alpha_only),
-        _file_digest(job.photo),
-    ]
-    parts.append(_file_digest(job.trimap) if job.trimap else "")
-    background = options.background
-    if isinstance(background, np.ndarray):
-        parts.append(f"{background.shape} {hashlib.sha256(background.tobytes()).hexdigest()}")
-    else:
-        parts.append(repr(background))
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+def _is_ours(target: Path, job: Job, made_by: str) -> bool:
+    """Whether a run, which left `made_by` as the comment of the job's result, has made a file."""
+    if target == job.result:
+        return made_by.startswith(MARK)
+    return file_digest(target) in made_by.split()
 
 
 def _is_visible_file(path: Path, folder: Path) -> bool:
