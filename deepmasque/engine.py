@@ -19,18 +19,24 @@ from deepmasque.weights import verified
 
 DEVICE_VARIABLE = "DEEPMASQUE_DEVICE"
 DEVICES = ("cpu", "cuda", "mps")
+STRIDE = 32
+"""Height and width of what a network sees are multiples of it."""
+LONGEST_RATIO = 4.0
 
 
 class Engine(Protocol):
     """A loaded network.
 
     device: what runs it, in words. Calling it with (C, H, W) float32 gives (K, H, W) float32, a
-    plane for each output of the network; any number of threads may call.
+    plane for each output of the network; `batch` takes (N, C, H, W) for each of its inputs and
+    gives (N, K, h, w). Any number of threads may call.
     """
 
     device: str
 
     def __call__(self, x: NDArray[np.float32]) -> NDArray[np.float32]: ...
+
+    def batch(self, *inputs: NDArray[np.float32]) -> NDArray[np.float32]: ...
 
 
 @lru_cache
@@ -46,6 +52,26 @@ def portrait_engine() -> Engine:
 def refinement_engine() -> Engine:
     """The residual network, likewise; on the CPU it takes tiles of `portrait.refinement` alone."""
     return _engine("refinement")
+
+
+@lru_cache
+def two_photo_engines() -> tuple[Engine, Engine]:
+    """The base and the refinement network of two-photo matting, likewise."""
+    return _engine("two_photo_base"), _engine("two_photo_refinement")
+
+
+def size_of_about(pixels: int, height: int, width: int) -> tuple[int, int]:
+    """Height and width at which a network that wants about so many pixels sees a photo.
+
+    The photo's sides stay in proportion up to LONGEST_RATIO and are rounded to multiples of STRIDE.
+    """
+    ratio = np.clip(height / width, 1 / LONGEST_RATIO, LONGEST_RATIO)
+    tall = np.sqrt(pixels * ratio)
+    return _rounded(tall), _rounded(tall / ratio)
+
+
+def _rounded(side: float) -> int:
+    return max(STRIDE, round(side / STRIDE) * STRIDE)
 
 
 def _engine(name: str) -> Engine:
@@ -94,9 +120,12 @@ class OpenVinoEngine:
         self.device = f"CPU, OpenVINO {openvino.__version__.split('-')[0]}"
 
     def __call__(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self.batch(x[None])[0]
+
+    def batch(self, *inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         if not hasattr(self._requests, "own"):
             self._requests.own = self._compiled.create_infer_request()
-        return self._requests.own.infer([x[None]])[0][0].copy()
+        return self._requests.own.infer(list(inputs))[0].copy()
 
 
 class TorchEngine:
@@ -106,10 +135,7 @@ class TorchEngine:
         import torch
         from safetensors.torch import load
 
-        from deepmasque.portrait.network import PortraitFCN
-        from deepmasque.portrait.residual_network import ResidualNetwork
-
-        network = {"portrait": PortraitFCN, "refinement": ResidualNetwork}[name]()
+        network = _network(name)
         network.load_state_dict(load(verified(f"{name}.safetensors").read_bytes()))
         self._network = network.eval().to(device)
         self._torch = torch
@@ -117,7 +143,23 @@ class TorchEngine:
         self.device = f"{title}, torch {torch.__version__}"
 
     def __call__(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self.batch(x[None])[0]
+
+    def batch(self, *inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         device = next(self._network.parameters()).device
         with self._torch.inference_mode():
-            outputs = self._network(self._torch.from_numpy(x)[None].to(device))
-        return outputs[0].float().cpu().numpy()
+            outputs = self._network(*(self._torch.from_numpy(x).to(device) for x in inputs))
+        return outputs.float().cpu().numpy()
+
+
+def _network(name: str):
+    """The architecture of the weights `NAME.safetensors`."""
+    if name == "portrait":
+        from deepmasque.portrait.network import PortraitFCN as Network
+    elif name == "refinement":
+        from deepmasque.portrait.residual_network import ResidualNetwork as Network
+    elif name == "two_photo_base":
+        from deepmasque.two_photo.network import BaseNetwork as Network
+    else:
+        from deepmasque.two_photo.network import RefinementNetwork as Network
+    return Network()

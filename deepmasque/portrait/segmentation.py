@@ -6,15 +6,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deepmasque.engine import Engine
+from deepmasque.engine import Engine, size_of_about
 from deepmasque.portrait.alignment import resized_channels
 from deepmasque.portrait.prior import soft_segmentation
 
 NETWORK_PIXELS = 384 * 288
 """The network sees the photo reduced or enlarged to about as many pixels as its last training
-scenes had, its sides kept in proportion up to LONGEST_RATIO and rounded to multiples of STRIDE."""
-STRIDE = 32
-LONGEST_RATIO = 4.0
+scenes had."""
 
 
 def person_probability(
@@ -58,10 +56,4 @@ def network_input(
 
 def network_size(height: int, width: int, pixels: int = NETWORK_PIXELS) -> tuple[int, int]:
     """Height and width of the network's input of about so many pixels for a photo of this size."""
-    ratio = np.clip(height / width, 1 / LONGEST_RATIO, LONGEST_RATIO)
-    tall = np.sqrt(pixels * ratio)
-    return _rounded(tall), _rounded(tall / ratio)
-
-
-def _rounded(side: float) -> int:
-    return max(STRIDE, round(side / STRIDE) * STRIDE)
+    return size_of_about(pixels, height, width)

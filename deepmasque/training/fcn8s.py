@@ -3,7 +3,7 @@
 from torch import Tensor, nn
 from torch.nn import functional
 
-from deepmasque.portrait.network import SKIP_CHANNELS, Encoder
+from deepmasque.layers import SKIP_CHANNELS, Encoder
 
 SCORED = (2, 3, 4)
 """The encoder's maps at strides 8, 16 and 32."""

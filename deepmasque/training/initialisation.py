@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from deepmasque.portrait.network import Encoder, PortraitFCN
+from deepmasque.layers import Encoder
+from deepmasque.portrait.network import PortraitFCN
 
 
 def load_imagenet(encoder: Encoder, folded: Path) -> None:

@@ -3,8 +3,9 @@ import torch
 from safetensors.torch import load_file
 
 from deepmasque.engine import portrait_engine
+from deepmasque.layers import Encoder
 from deepmasque.portrait.alignment import mean_placement
-from deepmasque.portrait.network import Encoder, PortraitFCN
+from deepmasque.portrait.network import PortraitFCN
 from deepmasque.portrait.segmentation import network_input
 from deepmasque.weights import verified
 

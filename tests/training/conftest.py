@@ -6,7 +6,7 @@ import pytest
 from short import short_training
 from torch import nn
 
-from deepmasque.portrait.network import Encoder
+from deepmasque.layers import Encoder
 from deepmasque.training.labels import Witnesses
 from deepmasque.training.photos import make_ready
 
