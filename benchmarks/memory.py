@@ -17,6 +17,7 @@ import numpy as np
 
 from deepmasque import matte, samples
 from deepmasque.launchpad import columns
+from deepmasque.memory import PeakMeter
 from deepmasque.portrait.knn_matting import knn_matting
 from deepmasque.provenance import processor
 
@@ -69,16 +70,12 @@ def growth(solver: str) -> int:
 
     image, trimap = photo()
     solve(np.ascontiguousarray(image[::8, ::8]), np.ascontiguousarray(trimap[::8, ::8]))
-    Path("/proc/self/clear_refs").write_text("5")  # the peak is now what is resident
-    before = held("VmHWM")
+    meter = PeakMeter()
     solve(image, trimap)
-    return held("VmHWM") - before
-
-
-def held(field: str) -> int:
-    """Bytes that a field of the process's status names (Linux)."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith(field))
+    added = meter.added_mb()
+    if added is None:
+        raise SystemExit("This system cannot forget an older peak, so nothing can be told.")
+    return round(added * 2**20)
 
 
 if __name__ == "__main__":
