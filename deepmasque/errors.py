@@ -27,3 +27,7 @@ class LaunchPadError(DeepMasqueError):
 
 class TrainingError(DeepMasqueError):
     """A folder that is no training run, or one whose log cannot be read."""
+
+
+class AlignmentError(DeepMasqueError):
+    """The photo and the plate cannot be laid on each other, or no plate can be made."""

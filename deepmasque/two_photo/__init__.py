@@ -1,0 +1,1 @@
+"""A matte from two photos: one with the subject, one of the same place without."""
