@@ -132,6 +132,24 @@ def prepare_refinement(
 
 
 @app.command()
+def prepare_subjects(
+    data: Annotated[Path, typer.Option(help="Folder with cutouts/ backgrounds/.")],
+    photos: Ready = Path("runs/ready"),
+    folder: Annotated[Path, typer.Option(help="Where the cut-outs go.")] = Path("runs/subjects"),
+    people: int = 1600,
+    shapes: int = 500,
+    split: Annotated[str, typer.Option(help="train or development.")] = "train",
+    seed: int = 2018,
+    workers: int = 1,
+) -> None:
+    """Make the cut-outs of two-photo scenes ready: people with drawn hair, shapes, clothing."""
+    from deepmasque.training.subjects import prepare
+
+    count = prepare(photos, data, folder, seed, people, shapes, workers, split)
+    typer.echo(f"{count} cut-outs are ready.")
+
+
+@app.command()
 def refine(
     run: Annotated[Path, typer.Option(help="Folder of this run; goes on where it stopped.")],
     start: Annotated[Path | None, typer.Option(help="Checkpoint to begin with.")] = None,
