@@ -28,6 +28,9 @@ pillow_heif.register_heif_opener()
 Image.MAX_IMAGE_PIXELS = PIXEL_LIMIT
 warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
 
+Source = str | Path | bytes | NDArray[np.uint8]
+"""A picture as a path, as the content of a file, or as an array."""
+
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -58,6 +61,18 @@ def read_image(source: str | Path | bytes) -> NDArray[np.uint8]:
     with _decoded(source) as image:
         pixels = _srgb(_eight_bit(image), image.info.get("icc_profile"))
         return np.array(_upright(pixels, image))
+
+
+def pixels_of(image: Source) -> NDArray[np.uint8]:
+    """A picture given in any way as (H, W, 3) uint8 sRGB.
+
+    Raises ImageError if it is none.
+    """
+    if not isinstance(image, np.ndarray):
+        return read_image(image)
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise ImageError("A photo given as an array is (height, width, 3) uint8 in sRGB.")
+    return np.ascontiguousarray(image)
 
 
 def read_trimap(source: str | Path | bytes) -> NDArray[np.uint8]:

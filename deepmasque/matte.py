@@ -1,6 +1,9 @@
 """What every way of matting hands out."""
 
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +25,9 @@ class Stage:
     picture: NDArray[np.uint8]
     seconds: float
     notes: tuple[str, ...] = ()
+
+
+OnStage = Callable[[Stage], None]
 
 
 @dataclass(frozen=True)
@@ -51,3 +57,32 @@ class Matte:
     stages: tuple[Stage, ...]
     notes: tuple[str, ...]
     device: str
+
+
+@dataclass
+class _Running:
+    """What a stage at work leaves for its record."""
+
+    picture: NDArray[np.uint8] | None = None
+    notes: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass
+class StageLog:
+    """Times the stages and hands them out as they are done."""
+
+    on_stage: OnStage | None
+    done: list[Stage] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[_Running]:
+        start, running = time.perf_counter(), _Running()
+        yield running
+        notes = (*running.warnings, *running.notes)
+        stage = Stage(name, running.picture, time.perf_counter() - start, notes)
+        self.done.append(stage)
+        self.warnings += running.warnings
+        if self.on_stage:
+            self.on_stage(stage)

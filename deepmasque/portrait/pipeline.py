@@ -1,19 +1,15 @@
 """The portrait pipeline from top to bottom: reading `matte` is reading the algorithm."""
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from deepmasque.compose import estimate_foreground
 from deepmasque.engine import portrait_engine, refinement_engine
-from deepmasque.errors import ImageError
-from deepmasque.image import read_image, read_trimap
-from deepmasque.matte import Matte, Stage
+from deepmasque.image import Source, pixels_of, read_trimap
+from deepmasque.matte import Matte, OnStage, StageLog
 from deepmasque.portrait import pictures
 from deepmasque.portrait import trimap as trimaps
 from deepmasque.portrait.alignment import fit_residual, placements, resized_channels
@@ -35,15 +31,13 @@ TRUST = np.float32(1)
 """How much a sure network counts in KNN matting, in units of an affinity."""
 AGREEMENT = 0.95
 """Share of the known pixels of a trimap in which the network must be of one mind with it."""
-Image = str | Path | bytes | NDArray[np.uint8]
-OnStage = Callable[[Stage], None]
 OnSolution = Callable[[Solution], None]
 
 
 def matte(
-    image: Image,
+    image: Source,
     *,
-    trimap: Image | None = None,
+    trimap: Source | None = None,
     features: str = "rgb",
     method: Method = TUNED,
     on_stage: OnStage | None = None,
@@ -66,9 +60,9 @@ def matte(
     ImageError: the photo or the trimap is not a usable picture.
     TrimapError: the trimap does not fit the photo or leaves nothing to solve from.
     """
-    image = _pixels(image)
+    image = pixels_of(image)
     given = None if trimap is None else trimaps.checked(_grey(trimap), image.shape[:2])
-    log = _Log(on_stage)
+    log = StageLog(on_stage)
 
     with log.stage("Landmarks") as stage:
         faces = find_faces(image)
@@ -98,7 +92,7 @@ def matte(
 
 def rematte(
     previous: Matte,
-    trimap: Image | None = None,
+    trimap: Source | None = None,
     *,
     features: str = "rgb",
     method: Method = TUNED,
@@ -112,7 +106,7 @@ def rematte(
     first = "KNN matting" if trimap is None else "Trimap"
     kept = [stage for stage in previous.stages if STAGES.index(stage.name) < STAGES.index(first)]
     still_true = [note for note in previous.notes if any(note in stage.notes for stage in kept)]
-    log = _Log(on_stage, kept, still_true)
+    log = StageLog(on_stage, kept, still_true)
     seen = _Seen(previous.image, previous.mask, previous.uncertainty, previous.device)
     if trimap is None:
         trimap = previous.trimap
@@ -152,7 +146,7 @@ class _Seen:
     device: str
 
 
-def _trimap(seen: _Seen, given: NDArray[np.uint8] | None, log: "_Log") -> NDArray[np.uint8]:
+def _trimap(seen: _Seen, given: NDArray[np.uint8] | None, log: StageLog) -> NDArray[np.uint8]:
     """The stage that draws a trimap round the mask, or takes the one that is given."""
     with log.stage("Trimap") as stage:
         trimap = trimaps.from_mask(seen.mask, seen.uncertainty) if given is None else given
@@ -167,7 +161,7 @@ def _solved(
     trimap: NDArray[np.uint8],
     features: str,
     method: Method,
-    log: "_Log",
+    log: StageLog,
     on_solution: OnSolution | None,
 ) -> Matte:
     """The stages after the trimap."""
@@ -203,15 +197,7 @@ def _solved(
     )
 
 
-def _pixels(image: Image) -> NDArray[np.uint8]:
-    if not isinstance(image, np.ndarray):
-        return read_image(image)
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
-        raise ImageError("A photo given as an array is (height, width, 3) uint8 in sRGB.")
-    return np.ascontiguousarray(image)
-
-
-def _grey(trimap: Image) -> NDArray[np.uint8]:
+def _grey(trimap: Source) -> NDArray[np.uint8]:
     return trimap if isinstance(trimap, np.ndarray) else read_trimap(trimap)
 
 
@@ -236,32 +222,3 @@ def _correction(alpha, given, trimap) -> str:
 def _channels_picture(image, transforms) -> NDArray[np.uint8]:
     size = image.shape[:2]
     return pictures.channels(resized_channels(transforms, size, network_size(*size)))
-
-
-@dataclass
-class _Running:
-    """What a stage at work leaves for its record."""
-
-    picture: NDArray[np.uint8] | None = None
-    notes: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass
-class _Log:
-    """Times the stages and hands them out as they are done."""
-
-    on_stage: OnStage | None
-    done: list[Stage] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-
-    @contextmanager
-    def stage(self, name: str) -> Iterator[_Running]:
-        start, running = time.perf_counter(), _Running()
-        yield running
-        notes = (*running.warnings, *running.notes)
-        stage = Stage(name, running.picture, time.perf_counter() - start, notes)
-        self.done.append(stage)
-        self.warnings += running.warnings
-        if self.on_stage:
-            self.on_stage(stage)

@@ -130,18 +130,20 @@ class Photos(lightning.LightningDataModule):
             self.settings.batch,
             sampler=torch.randperm(len(scenes), generator=order).tolist(),
             drop_last=True,
-            **_workers(self.workers),
+            **loader_workers(self.workers),
         )
 
     def val_dataloader(self) -> list[DataLoader]:
         patterns = ("development_*.npz", "held_fashion_*.npz")
         return [
-            DataLoader(Unmoved(self.settings, self.ready, pattern), 8, **_workers(self.workers))
+            DataLoader(
+                Unmoved(self.settings, self.ready, pattern), 8, **loader_workers(self.workers)
+            )
             for pattern in patterns
         ]
 
 
-def _workers(count: int) -> dict[str, object]:
+def loader_workers(count: int) -> dict[str, object]:
     """Loader processes that start afresh: MediaPipe's graphs do not survive a fork."""
     return {"num_workers": count, "multiprocessing_context": "spawn" if count else None}
 

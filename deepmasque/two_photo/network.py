@@ -88,8 +88,8 @@ class TwoPhotoNetwork(nn.Module):
         """
         height, width = photo.shape[2:]
         size = base_size(height, width)
-        pair = _resized(torch.cat([photo, plate], 1), size) * 2 - 1
-        planes = clipped(self.base(torch.cat([pair, _resized(prior, size)], 1)))
+        pair = resized(torch.cat([photo, plate], 1), size) * 2 - 1
+        planes = clipped(self.base(torch.cat([pair, resized(prior, size)], 1)))
         errors = patch_errors(planes[:, ERROR], height, width)
         chosen = worst(errors, max(1, round(share * errors[0].numel())))
         whole = enlarged(planes[:, :4], photo)
@@ -193,7 +193,8 @@ def put_back(whole: Tensor, refined: Tensor, photo: Tensor, chosen: Tensor) -> N
     whole[place] = values
 
 
-def _resized(x: Tensor, size: tuple[int, int]) -> Tensor:
+def resized(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """(B, C, H, W) to another size, bilinear, averaging where it gets smaller."""
     return functional.interpolate(x, size, mode="bilinear", align_corners=False, antialias=True)
 
 
