@@ -21,7 +21,7 @@ from deepmasque.evaluation.preferences import (
 )
 from pages.comparison import preference_charts
 from pages.comparison.measured import SAMPLES, Measured, alpha_views, by_photo, folder_of, runs
-from pages.comparison.run import RUNS, Run, choose_methods, watch
+from pages.comparison.run import RUNS, Run, choose_methods, watched
 from pages.components import ballot, side_by_side
 from pages.components.charts import chart
 from pages.components.markup import caption, chips
@@ -64,12 +64,9 @@ class Voter:
 
 def make_results() -> None:
     """Before the first vote: matte the samples by some methods."""
-    run: Run | None = st.session_state.get("vote-run")
-    if run and run.look():
-        watch(run, run.total)
+    if watched("vote-run"):
         return
-    if run:
-        del st.session_state["vote-run"]
+    if run := st.session_state.pop("vote-run", None):
         if run.rows:
             st.rerun()
         st.error(run.error or "Nothing was matted.")

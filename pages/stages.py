@@ -221,7 +221,7 @@ def parameters(trace: Trace) -> None:
             key=key(trace, "features"),
         )
         k = st.slider(
-            "Neighbours, near and anywhere",
+            "Neighbours (K), near and anywhere",
             1,
             MOST_NEIGHBOURS,
             TUNED.rings[0].k,

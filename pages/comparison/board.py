@@ -50,6 +50,7 @@ def measured_part(measured: Measured, key: str) -> None:
     """A benchmark: methods, every photo as a dot, the worst cases first, one of them large."""
     table = measured.table
     lines = summary(table).replace("", pd.NA).dropna(axis="columns", how="all")
+    lines = lines.fillna(dict.fromkeys(lines.select_dtypes("object"), ""))
     st.dataframe(
         lines,
         column_config={

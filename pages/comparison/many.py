@@ -9,7 +9,7 @@ from deepmasque.evaluation.report import html
 from pages.comparison.board import measured_part
 from pages.comparison.measured import SAMPLES, Measured, folder_of, measured_in
 from pages.comparison.photo import FIRST_CHOICE
-from pages.comparison.run import Run, choose_methods, watch
+from pages.comparison.run import Run, choose_methods, watched
 from pages.components.markup import caption
 
 LAYOUTS = (
@@ -26,12 +26,9 @@ def many_view() -> None:
         photos = st.text_input("Photos", SAMPLES, key="photos").strip()
         most = st.number_input("At most", 1, 10_000, 20, key="most", width=150)
     chosen = choose_methods(FIRST_CHOICE, "many-methods")
-    run: Run | None = st.session_state.get("many-run")
-    if run and run.look():
-        watch(run, run.total)
+    if watched("many-run"):
         return
-    if run:
-        del st.session_state["many-run"]
+    if run := st.session_state.pop("many-run", None):
         if run.rows:
             st.session_state["many-done"] = run.out
         if run.error:

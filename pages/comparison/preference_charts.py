@@ -7,7 +7,7 @@ import pandas as pd
 import plotly.graph_objects as go
 from numpy.typing import NDArray
 
-from pages.components.charts import AMBER, BLUE, GRID, PALE, dressed
+from pages.components.charts import AMBER, BLUE, GRID, PALE, WHITE, dressed
 
 SCALE = [[0, BLUE], [0.5, "#26211c"], [1, AMBER]]
 
@@ -39,18 +39,27 @@ def matrix(
             ygap=3,
             text=[["" if np.isnan(each) else f"{each:.0f}" for each in line] for line in percent],
             texttemplate="%{text}",
-            textfont={"size": 15},
+            textfont={"size": 15, "color": WHITE, "shadow": "auto"},
             customdata=said,
             hovertemplate="%{customdata}<extra></extra>",
             hoverongaps=False,
-            colorbar={"ticksuffix": " %", "thickness": 10, "outlinewidth": 0, "len": 0.8},
+            colorbar={
+                "orientation": "h",
+                "y": -0.02,
+                "yanchor": "top",
+                "ticksuffix": " %",
+                "thickness": 8,
+                "outlinewidth": 0,
+            },
         )
     )
-    figure.update_xaxes(title="was preferred", side="top", tickangle=-35, showgrid=False)
-    figure.update_yaxes(title="to", autorange="reversed", showgrid=False)
-    dressed(figure, 130 + 46 * max(5, len(names)))
+    figure.update_xaxes(
+        title="was preferred to the row’s", side="top", tickangle=-60, showgrid=False
+    )
+    figure.update_yaxes(autorange="reversed", showgrid=False)
+    dressed(figure, 180 + 46 * max(5, len(names)))
     figure.update_xaxes(fixedrange=True, automargin=True)
-    return figure.update_layout(margin={"l": 20, "t": 110, "b": 16}).update_yaxes(automargin=True)
+    return figure.update_layout(margin={"l": 8, "r": 8, "t": 110}).update_yaxes(automargin=True)
 
 
 def _sentence(column: str, row: str, percent: float, counts: NDArray | None, i: int, j: int) -> str:
@@ -82,8 +91,8 @@ def scores(ranking: pd.DataFrame, titles: dict[str, str]) -> go.Figure:
         )
     )
     figure.add_vline(50, line={"color": GRID, "width": 2, "dash": "dash"})
-    figure.update_xaxes(title="chance to be preferred to an average method, %", range=[0, 100])
+    figure.update_xaxes(title="preferred to<br>an average method, %", range=[0, 100])
     figure.update_yaxes(autorange="reversed")
-    dressed(figure, 110 + 46 * max(4, len(ranking)))
+    dressed(figure, 130 + 46 * max(4, len(ranking)))
     figure.update_xaxes(fixedrange=True)
-    return figure.update_layout(margin={"l": 20, "t": 20}).update_yaxes(automargin=True)
+    return figure.update_layout(margin={"l": 20, "t": 20, "b": 70}).update_yaxes(automargin=True)

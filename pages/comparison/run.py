@@ -27,7 +27,7 @@ class Run:
     def __init__(self, scenes: Sequence[Scene], methods: Sequence[Method], out: Path) -> None:
         self.rows: list[Row] = []
         self.total = len(scenes) * len(methods)
-        self.out, self.error, self.now = out, "", "Waiting for another run to end"
+        self.out, self.error, self.now = out, "", "Starting"
         self._seen, self._cancelled = time.monotonic(), False
         self._thread = threading.Thread(target=self._work, args=(scenes, methods), daemon=True)
         self._thread.start()
@@ -46,6 +46,7 @@ class Run:
 
     def _work(self, scenes: Sequence[Scene], methods: Sequence[Method]) -> None:
         while not _one_at_a_time.acquire(timeout=0.2):
+            self.now = "Waiting for another run to end"
             if self._stopped():
                 return
         try:
@@ -94,6 +95,15 @@ def choose_methods(chosen: Sequence[str], key: str) -> list[Method]:
         sentences = " ".join(f"**{title}**: {why}" for title, why in absent_methods().items())
         st.caption(f"Not here: {sentences}")
     return [usable[name] for name in names]
+
+
+def watched(key: str) -> bool:
+    """Whether this visitor's run of that name is at work; shows how far it is."""
+    run: Run | None = st.session_state.get(key)
+    at_work = run is not None and run.look()
+    if at_work:
+        watch(run, run.total)
+    return at_work
 
 
 @st.fragment(run_every=LOOK_SECONDS)
