@@ -21,7 +21,6 @@ from deepmasque.training import hair, shapes
 from deepmasque.training.eg1800 import read_rgb
 from deepmasque.training.garments import garment
 from deepmasque.training.hair import Generator, Subject
-from deepmasque.training.photos import Photo
 from deepmasque.training.photos import load as load_photo
 from deepmasque.training.plates import training_plates
 
@@ -35,6 +34,8 @@ DEVELOPMENT_EVERY = 10
 SOURCES = (0.66, 0.16, 0.18)
 """Shares of portraits, whole bodies of the fashion set and small cut-outs among the people."""
 HAIRED = 0.9
+ROOM = 0.9
+"""Head radii of room for hair round a photo."""
 GARMENTS = 0.4
 """Share of clothing among what is no person."""
 ROUNDED = 0.8
@@ -140,19 +141,32 @@ def _person(sources: Sources, rng: Generator) -> Subject:
     kind = rng.choice(3, p=odds / odds.sum())
     paths = (sources.portraits, sources.bodies, sources.small)[kind]
     path = paths[rng.integers(len(paths))]
-    return _small(path, rng) if kind == 2 else person(load_photo(path), rng)
+    if kind == 2:
+        return _small(path, rng)
+    photo = load_photo(path)
+    return person(photo.image, photo.mask, photo.placements[0], rng)
 
 
-def person(photo: Photo, rng: Generator, height: int = HEIGHT) -> Subject:
-    """The person of a ready photo with drawn hair, enlarged to a frame of so many pixels' height.
+def person(
+    image: NDArray[np.uint8],
+    mask: NDArray[np.uint8],
+    placement: NDArray[np.float64],
+    rng: Generator,
+    height: int = HEIGHT,
+) -> Subject:
+    """The person of a photo with drawn hair, enlarged to a frame of so many pixels' height.
 
     The masks are binary and off by pixels. What shows is therefore a little smaller than the mask,
     has the soft edge of a lens, and takes its colours from farther inside.
+
+    image: (H, W, 3) uint8. mask: (H, W) uint8, 255 where the person is. placement: (2, 3) of the
+    face, photo to reference; with that of the mean face, as if none was found, no hair is drawn.
     """
-    scale = height / len(photo.mask)
-    size = round(photo.mask.shape[1] * scale), height
-    image = cv2.resize(photo.image, size, interpolation=cv2.INTER_CUBIC)
-    mask = cv2.resize(photo.mask, size, interpolation=cv2.INTER_LINEAR).astype(np.float32) / 255
+    found = not np.allclose(placement, mean_placement(*mask.shape))
+    scale = height / len(mask)
+    size = round(mask.shape[1] * scale), height
+    image = cv2.resize(image, size, interpolation=cv2.INTER_CUBIC)
+    mask = cv2.resize(mask, size, interpolation=cv2.INTER_LINEAR).astype(np.float32) / 255
     mask = cv2.GaussianBlur(mask, (0, 0), 2.5 * height / HEIGHT)  # takes the steps off the masks
     unit = height / HEIGHT
     inset, soft = rng.uniform(0.5, 3) * unit, np.exp(rng.uniform(-0.5, 1)) * unit
@@ -166,12 +180,25 @@ def person(photo: Photo, rng: Generator, height: int = HEIGHT) -> Subject:
     image = np.clip(image + grain, 0, 255).astype(np.uint8)
     inner = hair.subject_of(hair.premultiplied(Subject(image, sure)))
     subject = Subject(inner.foreground, alpha.astype(np.float32))
-    placement = photo.placements[0]
-    found = not np.allclose(placement, mean_placement(*photo.mask.shape))
     if not found or rng.random() > HAIRED:
         return subject
     x, y, radius = (scale * value for value in hair.head_circle(placement))
-    return hair.with_strands(subject, rng, head=(x, y, radius))
+    subject, left, top = _with_room(subject, round(ROOM * radius), below=y + radius)
+    return hair.with_strands(subject, rng, head=(x + left, y + top, radius))
+
+
+def _with_room(subject: Subject, room: int, below: float) -> tuple[Subject, int, int]:
+    """The cut-out with so many empty pixels above and beside it, and those at the left and top.
+
+    None where the photo cuts off the head, which ends at the row `below`: from there no hair grows.
+    """
+    head = subject.alpha[: max(1, int(below))]
+    left, right, top = (
+        0 if (side > 0.5).any() else room for side in (head[:, 0], head[:, -1], head[0])
+    )
+    around = (top, 0), (left, right)
+    colours = np.pad(subject.foreground, (*around, (0, 0)), mode="edge")
+    return Subject(colours, np.pad(subject.alpha, around)), left, top
 
 
 def _depth(mask: NDArray[np.float32]) -> NDArray[np.float32]:

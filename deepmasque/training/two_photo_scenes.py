@@ -117,13 +117,16 @@ def pair_scene(
     rng: Generator,
     perturbation: Perturbation = TRAINING,
     company: Subject | None = None,
+    margin: int = 0,
 ) -> PairScene:
     """One scene of size (height, width) from cut-outs and a photo of any size without people.
 
     company: a second cut-out, for `perturbation.second`, `bystander` and `dressed`; without it
     these do not happen.
+    margin: pixels of the place round the photo, if the plate needs no more: scenes of one seed and
+    margin that differ in nothing but how the plate was moved and lit have the same photo.
     """
-    move, margin = _move(size, perturbation, rng)
+    move, margin = _move(size, perturbation, margin, rng)
     wide = (size[0] + 2 * margin, size[1] + 2 * margin)
     ground = _crop(plate, wide, rng).astype(np.float32)
     front, ground = _cast(subject, company, ground, perturbation, rng)
@@ -141,7 +144,7 @@ def pair_scene(
     return PairScene(image, _faulty(laid, perturbation, rng), alpha, colours)
 
 
-def _move(size, perturbation, rng) -> tuple[NDArray[np.float64], int]:
+def _move(size, perturbation, margin, rng) -> tuple[NDArray[np.float64], int]:
     """The homography from the ground to the laid plate, and the ground's margin round the photo."""
     height, width = size
     factor = 4 if rng.random() < perturbation.wild else 1
@@ -152,7 +155,7 @@ def _move(size, perturbation, rng) -> tuple[NDArray[np.float64], int]:
     swung = arms @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]]) - arms
     bend = rng.uniform(*perturbation.bend) * rng.uniform(-1, 1, (4, 2))
     off = factor * (shift + swung + bend)
-    margin = int(np.ceil(np.abs(off).max())) + 2 if np.any(off) else 0
+    margin = max(margin, int(np.ceil(np.abs(off).max())) + 2 if np.any(off) else 0)
     move = cv2.getPerspectiveTransform(
         (corners + margin).astype(np.float32), (corners + off).astype(np.float32)
     )
@@ -218,14 +221,14 @@ def _placed(subject: Subject, size: tuple[int, int], rng: Generator) -> Subject:
 
 
 def _corner(tall, wide, size, cut, rng) -> tuple[float, float]:
-    """Bottom and left side of a cut-out in the frame; who is cut off there ends below it."""
+    """Bottom and left side of a cut-out in the frame; who is cut off ends below it."""
     height, width = size
     left = rng.normal(0.5, 0.2) * width - wide / 2
     if cut:
         return height + 2 + rng.uniform(0, 0.3) * tall, left
     if tall < height and rng.random() < 0.7:
         return rng.uniform(tall, height + 0.05 * tall), left
-    return rng.uniform(max(0.7 * tall, 0.6 * height), 0.6 * height + tall), left
+    return rng.uniform(0.95 * tall, 0.6 * height + tall), left
 
 
 def _over(upper: Subject, lower: Subject) -> Subject:
