@@ -33,9 +33,9 @@ from deepmasque.two_photo.views import Laid, View, warped
 
 Mode = Literal["auto", "tripod", "hand-held"]
 
-LARGE, MIDDLE, SMALL = 2_000_000, 500_000, 250_000
-"""Pixels of the photo in which corners are tracked; in which transforms are compared; in which
-features are matched, the exposure is measured and the subject is looked for."""
+LARGE, SMALL = 1_000_000, 250_000
+"""Pixels of the photo in which corners are tracked; in which features are matched, the exposure is
+measured, the subject is looked for and transforms are compared."""
 FEATURE_LIMIT = 3.0
 """Pixels of the small photo by which a matched feature may be off."""
 TRACK_LIMIT = 1.5
@@ -63,15 +63,15 @@ class Alignment:
     transform: (3, 3) float64, plate pixels to photo pixels; integers are the centres of pixels.
     kind: what the transform does besides scaling a plate of another size or turning it by quarters.
     inliers, matches: how many tracked corners of the background the transform explains, to 1.5
-        pixels of a photo of two megapixels, and how many were tracked.
+        pixels of a photo of one megapixel, and how many were tracked.
     residual: mean absolute difference of photo and laid plate outside the probable subject, in
-        levels of 255, both reduced to half a megapixel.
+        levels of 255, both reduced to a quarter megapixel and slightly blurred.
     shift: mean displacement of the plate's corners, in pixels of the photo.
     gain, bias: (3,) float64, plate * gain + bias = photo; the bias in levels.
     confidence: 0..1, agreement x precision. Agreement is the share of the plate's textured blocks
         outside the probable subject that correlate with the photo by more than 0.7. Precision is
         1 / (1 + e^2), e the median distance by which the transform misses tracked corners, in
-        pixels of a photo of two megapixels. Where nothing is textured, nothing contradicts and
+        pixels of a photo of one megapixel. Where nothing is textured, nothing contradicts and
         nothing confirms: 0.5.
     notes: sentences for the user on what was found and done.
     """
@@ -101,12 +101,13 @@ def align(image: NDArray[np.uint8], plate: NDArray[np.uint8], mode: Mode = "auto
     """
     if mode not in get_args(Mode):
         raise AlignmentError(f"The mode is one of {', '.join(get_args(Mode))}, not {mode}.")
-    large, middle, small = (View.of(image, plate, most) for most in (LARGE, MIDDLE, SMALL))
+    large = View.of(image, plate, LARGE)
+    small = large.smaller(SMALL)
     rough, turns = _rough(small)
     laid = small.laid(rough[1])
     tracks = _tracks(large, laid, rough[1])
     candidates = _candidates(large, rough, turns, tracks)
-    residuals = _residuals(middle, small, laid, candidates)
+    residuals = _residuals(small, laid, candidates)
     followed = _safest(residuals)
     moves = {kind: _move(large, transform, turns) for kind, transform in candidates.items()}
     still = mode == "tripod" or (mode == "auto" and moves[followed] < STILL * large.unit)
@@ -185,29 +186,27 @@ def _candidates(
 
 
 def _residuals(
-    middle: View, small: View, laid: Laid, candidates: dict[Kind, NDArray[np.float64]]
+    small: View, laid: Laid, candidates: dict[Kind, NDArray[np.float64]]
 ) -> dict[Kind, float]:
     """Mean absolute difference of photo and laid plate outside the subject, in levels.
 
     The subject is what changed both where the rough transform puts the plate (`laid`) and where it
     lies unmoved. Everything is blurred, so that a resampling's blur does not pass for a better fit.
     """
-    unmoved, covered = small.warped(candidates["identity"])
-    unmoved = exposed(unmoved, laid.gain, laid.bias)
-    subject = laid.subject & probable_subject(small.image, unmoved, covered)
-    plates = {kind: middle.warped(transform) for kind, transform in candidates.items()}
-    plates = {kind: pair for kind, pair in plates.items() if pair[1].mean() > LEAST_COVERED}
-    background = np.logical_and.reduce(
-        [~middle.spread(subject), *(covered for _, covered in plates.values())]
-    )
-    if not background.any():
-        return {"identity": 0.0}
-    image = cv2.GaussianBlur(middle.image, (0, 0), 1)
+    plates = {kind: small.warped(transform) for kind, transform in candidates.items()}
+    plates = {
+        kind: (exposed(plate, laid.gain, laid.bias), covered)
+        for kind, (plate, covered) in plates.items()
+        if kind == "identity" or covered.mean() > LEAST_COVERED
+    }
+    subject = laid.subject & probable_subject(small.image, *plates["identity"])
+    background = np.logical_and.reduce([~subject, *(covered for _, covered in plates.values())])
+    image = cv2.GaussianBlur(small.image, (0, 0), 1)
     residuals = {}
     for kind, (plate, _) in plates.items():
-        matched = cv2.GaussianBlur(exposed(plate, laid.gain, laid.bias), (0, 0), 1)
-        difference = cv2.mean(cv2.absdiff(image, matched), background.astype(np.uint8))
-        residuals[kind] = float(np.mean(difference[:3]))
+        difference = cv2.absdiff(image, cv2.GaussianBlur(plate, (0, 0), 1))
+        mean = cv2.mean(difference, background.astype(np.uint8))
+        residuals[kind] = float(np.mean(mean[:3]))
     return residuals
 
 
@@ -231,9 +230,8 @@ def _refuse(small: View, transform: NDArray[np.float64], laid: Laid, seen: Agree
             "The two photos show different places: take both from one spot, first with the subject "
             "and then without."
         )
-    ours = _person(small.image)
     theirs, _ = small.warped(transform, _person(small.plate))
-    if theirs[laid.subject].mean() > 0.4 and ours[laid.subject].mean() < 0.1:
+    if theirs[laid.subject].mean() > 0.4 and _person(small.image)[laid.subject].mean() < 0.1:
         raise AlignmentError("The subject is on the photo of the background: swap the two photos.")
 
 

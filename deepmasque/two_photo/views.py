@@ -1,6 +1,6 @@
 """Photo and plate at a reduced size, and the plate laid on the photo there."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import cv2
@@ -48,10 +48,20 @@ class View:
     @classmethod
     def of(cls, image: NDArray[np.uint8], plate: NDArray[np.uint8], most: int) -> "View":
         """Both reduced to about `most` pixels, if they have more."""
-        ours, theirs = reduced(image, most), reduced(plate, most)
-        size, plate_size = image.shape[:2], plate.shape[:2]
-        reduce = resizing(size, ours.shape[:2])
-        return cls(ours, theirs, size, plate_size, reduce, resizing(theirs.shape[:2], plate_size))
+        return cls(image, plate, image.shape[:2], plate.shape[:2], np.eye(3), np.eye(3)).smaller(
+            most
+        )
+
+    def smaller(self, most: int) -> "View":
+        """Both reduced again."""
+        image, plate = reduced(self.image, most), reduced(self.plate, most)
+        return replace(
+            self,
+            image=image,
+            plate=plate,
+            reduce=resizing(self.size, image.shape[:2]),
+            enlarge=resizing(plate.shape[:2], self.plate_size),
+        )
 
     @property
     def unit(self) -> float:
