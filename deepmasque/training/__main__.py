@@ -183,6 +183,54 @@ def export_refinement(
 
 
 @app.command()
+def two_photo(
+    data: Annotated[Path, typer.Option(help="Folder with backgrounds/.")],
+    run: Annotated[Path, typer.Option(help="Folder of this run; goes on where it stopped.")],
+    recipe: Annotated[str, typer.Option(help="base, then joint.")] = "base",
+    start: Annotated[
+        Path | None, typer.Option(help="last.ckpt of another run, or a portrait network's weights.")
+    ] = None,
+    subjects: Annotated[Path, typer.Option(help="Where the cut-outs are.")] = Path("runs/subjects"),
+    epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    samples: Annotated[int | None, typer.Option(help="Scenes of an epoch, likewise.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Instead of the recipe's.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    workers: int = 1,
+    logger: Loggers = (),
+) -> None:
+    """Train two-photo matting: the base network, or both networks together."""
+    from dataclasses import replace
+
+    from deepmasque.training.two_photo import RECIPES, train_two_photo
+
+    if recipe not in RECIPES:
+        raise typer.BadParameter(f"the recipes are {' and '.join(RECIPES)}")
+    changes = {"epochs": epochs, "samples": samples, "rate": rate, "seed": seed}
+    changes = {name: value for name, value in changes.items() if value is not None}
+    train_two_photo(
+        replace(RECIPES[recipe], start=str(start or ""), **changes),
+        subjects=subjects,
+        plates=data / "backgrounds",
+        run=run,
+        workers=workers,
+        logs=logger,
+    )
+
+
+@app.command()
+def export_two_photo(
+    checkpoint: Annotated[Path, typer.Option(help="last.ckpt of a joint run.")],
+    folder: Annotated[Path | None, typer.Option(help="Instead of models/.")] = None,
+) -> None:
+    """Write both networks of two-photo matting to models/, with their sha256 in the manifest."""
+    from deepmasque.training.export import export_two_photo as export_networks
+    from deepmasque.weights import MODELS
+
+    for path in export_networks(checkpoint, folder or MODELS):
+        typer.echo(f"{path.name}: {path.stat().st_size / 1e6:.1f} MB")
+
+
+@app.command()
 def hair(
     out: Annotated[Path, typer.Option(help="The JPEG file to write.")],
     data: Annotated[

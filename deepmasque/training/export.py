@@ -12,6 +12,10 @@ from deepmasque.portrait.network import CHANNELS
 from deepmasque.portrait.refinement import TILE
 from deepmasque.training.portrait import PortraitTask, Settings
 from deepmasque.training.refinement import trained_network
+from deepmasque.training.two_photo import start_from
+from deepmasque.two_photo import network as two_photo
+from deepmasque.two_photo.network import TwoPhotoNetwork
+from deepmasque.two_photo.patches import FULL, HALF
 from deepmasque.weights import MODELS, enter_in_manifest
 
 EXAMPLE_SIZE = (384, 288)
@@ -24,7 +28,7 @@ def export_portrait(checkpoint: Path) -> list[Path]:
     _write_weights(network, weights)
     rows, columns = (torch.export.Dim(name, min=2, max=256) for name in ("rows", "columns"))
     example = torch.zeros(1, CHANNELS, *EXAMPLE_SIZE)
-    _write_onnx(network, example, graph, {"x": {2: 32 * rows, 3: 32 * columns}})
+    _write_onnx(network, (example,), graph, {"x": {2: 32 * rows, 3: 32 * columns}})
     enter_in_manifest(weights, "PortraitFCN+ with the prior, for torch on a GPU")
     enter_in_manifest(graph, "PortraitFCN+ with the prior, for OpenVINO on the CPU")
     return [weights, graph]
@@ -36,10 +40,35 @@ def export_refinement(checkpoint: Path, folder: Path = MODELS) -> list[Path]:
     weights, graph = folder / "refinement.safetensors", folder / "refinement.onnx"
     folder.mkdir(parents=True, exist_ok=True)
     _write_weights(network, weights)
-    _write_onnx(network, torch.zeros(1, residual_network.CHANNELS, TILE, TILE), graph)
+    _write_onnx(network, (torch.zeros(1, residual_network.CHANNELS, TILE, TILE),), graph)
     enter_in_manifest(weights, "residual network after KNN matting, for torch on a GPU")
     enter_in_manifest(graph, "residual network after KNN matting, for OpenVINO on the CPU")
     return [weights, graph]
+
+
+def export_two_photo(checkpoint: Path, folder: Path = MODELS) -> list[Path]:
+    """Write both networks of two-photo matting, for torch and as ONNX, with manifest entries."""
+    network = TwoPhotoNetwork().eval()
+    start_from(network, checkpoint)
+    folder.mkdir(parents=True, exist_ok=True)
+    rows, columns = (torch.export.Dim(name, min=1, max=256) for name in ("rows", "columns"))
+    patches = torch.export.Dim("patches", min=1, max=1 << 20)
+    half = torch.zeros(2, two_photo.PLANES - 1 + 6, HALF, HALF)
+    full = torch.zeros(2, 10, FULL, FULL)
+    base = torch.zeros(1, two_photo.CHANNELS, *EXAMPLE_SIZE)
+    several = {"half": {0: patches}, "full": {0: patches}}
+    written = []
+    for name, part, examples, shapes in (
+        ("base", network.base, (base,), {"x": {2: 32 * rows, 3: 32 * columns}}),
+        ("refinement", network.refinement, (half, full), several),
+    ):
+        weights, graph = folder / f"two_photo_{name}.safetensors", folder / f"two_photo_{name}.onnx"
+        _write_weights(part, weights)
+        _write_onnx(part, examples, graph, shapes)
+        enter_in_manifest(weights, f"{name} network of two-photo matting, for torch on a GPU")
+        enter_in_manifest(graph, f"{name} network of two-photo matting, for OpenVINO on the CPU")
+        written += [weights, graph]
+    return written
 
 
 def trained_task(checkpoint: Path) -> PortraitTask:
@@ -55,13 +84,15 @@ def _write_weights(network: nn.Module, path: Path) -> None:
 
 
 def _write_onnx(
-    network: nn.Module, example: Tensor, path: Path, dynamic_shapes: dict | None = None
+    network: nn.Module,
+    examples: tuple[Tensor, ...],
+    path: Path,
+    dynamic_shapes: dict | None = None,
 ) -> None:
     program = torch.onnx.export(
         network,
-        (example,),
+        examples,
         dynamo=True,
-        input_names=["channels"],
         output_names=["planes"],
         dynamic_shapes=dynamic_shapes,
         verbose=False,

@@ -96,7 +96,7 @@ class Scenes(Dataset):
             load_subject(self.subjects[n]) for n in rng.integers(len(self.subjects), size=2)
         )
         plate = _plate(self.plates[rng.integers(len(self.plates))])
-        side, smaller = self.settings.stage_at(self.epoch)
+        side, _ = self.settings.stage_at(self.epoch)
         unlike = TRAINING.scaled(max(1, side / BASE_WIDTH))
         scene = pair_scene(subject, plate, (side, side), rng, unlike, company)
         known = rng.random() >= WITHOUT_PRIOR
@@ -148,7 +148,8 @@ class Pairs(lightning.LightningDataModule):
 
     def val_dataloader(self) -> DataLoader:
         paths = sorted(self.subjects.glob("development_*.npz"))
-        last = replace(self.settings, seed=0, curriculum=self.settings.curriculum[-1:])
+        end = (0.0, *self.settings.curriculum[-1][1:])
+        last = replace(self.settings, seed=0, curriculum=(end,))
         scenes = Scenes(last, paths, self.plates)
         scenes.count = DEVELOPMENT
         return DataLoader(scenes, 8, **loader_workers(self.workers))

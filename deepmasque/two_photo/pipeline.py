@@ -18,6 +18,7 @@ from deepmasque.portrait.trimap import BACKGROUND, FOREGROUND, UNKNOWN
 from deepmasque.two_photo import refinement as refiner
 from deepmasque.two_photo.alignment import Alignment, Mode, align
 from deepmasque.two_photo.morphology import CleanUp, cleaned
+from deepmasque.two_photo.pictures import plate_difference, refined_patches
 
 STAGES = (
     "Alignment",
@@ -97,7 +98,7 @@ def matte_two_photo(
     with log.stage("Alignment") as stage:
         alignment = align(image, plate, mode)
         stage.notes = alignment.notes
-        stage.picture = pictures.preview(alignment.plate)
+        stage.picture = plate_difference(image, alignment.plate)
 
     with log.stage("Soft segmentation") as stage:
         prior = soft_segmentation(reduced(image, PRIOR_PIXELS))
@@ -117,7 +118,7 @@ def matte_two_photo(
         )
         seen = refiner.refined_pixels(patches, height, width)
         stage.notes = (f"{seen.mean():.1%} of the photo was refined, in {len(patches)} patches.",)
-        stage.picture = pictures.grey(alpha)
+        stage.picture = refined_patches(image, seen)
 
     mask, error = (_enlarged(plane, height, width) for plane in (coarse.alpha, coarse.error))
     trimap = np.where(alpha > KNOWN, FOREGROUND, UNKNOWN).astype(np.uint8)
@@ -149,6 +150,14 @@ def clean(
     """The same matte with another clean-up: only it and the foreground are done again."""
     kept = [stage for stage in previous.stages if stage.name not in ("Clean-up", "Foreground")]
     return _finished(previous, clean_up, StageLog(on_stage, kept, list(previous.notes)))
+
+
+def warm_up() -> str:
+    """Load every model and run it once; returns what the networks run on."""
+    from deepmasque import samples
+
+    pair = samples.pairs()[0]
+    return matte_two_photo(pair.path, pair.plate).device
 
 
 def _finished(matte: TwoPhotoMatte, clean_up: CleanUp, log: StageLog) -> TwoPhotoMatte:
