@@ -18,7 +18,7 @@ app: $(READY)
 	$(BIN)/streamlit run app.py --server.headless false --server.showEmailPrompt false
 
 test: browser compiler lint
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 # Part of make test.
 train-smoke: $(READY)
