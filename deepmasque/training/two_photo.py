@@ -32,13 +32,12 @@ from deepmasque.two_photo.network import (
     resized,
     windows,
     worst,
+    worst_patches,
 )
 from deepmasque.two_photo.patches import CORE
 
 BASE_WIDTH = 480
 """Of the pictures that the base network sees; the scenes' perturbations are meant for it."""
-DEVELOPMENT = 64
-"""Scenes for the figures shown during a run."""
 SHOWN = 6
 WITHOUT_PRIOR = 0.35
 """Share of the scenes in which nothing is known of a soft segmentation."""
@@ -54,7 +53,8 @@ class Settings:
     of another run, or the safetensors of a portrait network whose encoder and decoder the base
     starts from. curriculum: from which share of the epochs on the scenes have which side, and how
     many times smaller the base network sees them; where it is 1 the base learns alone. refined:
-    share of the patches that the refinement learns from.
+    share of the patches that the refinement learns from. development: scenes for the figures that
+    are shown during a run.
     """
 
     epochs: int
@@ -65,6 +65,7 @@ class Settings:
     start: str = ""
     curriculum: tuple[tuple[float, int, float], ...] = ((0.0, 160, 1.0),)
     refined: float = 0.12
+    development: int = 64
 
     def stage_at(self, epoch: int) -> tuple[int, float]:
         """Side of the scenes, and how many times smaller the base sees them, in this epoch."""
@@ -151,8 +152,8 @@ class Pairs(lightning.LightningDataModule):
         end = (0.0, *self.settings.curriculum[-1][1:])
         last = replace(self.settings, seed=0, curriculum=(end,))
         scenes = Scenes(last, paths, self.plates)
-        scenes.count = DEVELOPMENT
-        return DataLoader(scenes, 8, **loader_workers(self.workers))
+        scenes.count = self.settings.development
+        return DataLoader(scenes, 4, **loader_workers(self.workers))
 
 
 class TwoPhotoTask(lightning.LightningModule):
@@ -165,8 +166,18 @@ class TwoPhotoTask(lightning.LightningModule):
         self.network = TwoPhotoNetwork()
 
     def training_step(self, batch: tuple[Tensor, ...], _: int) -> Tensor:
+        losses, mad = self.losses(batch, self.settings.stage_at(self.scenes_epoch())[1])
+        loss = sum(losses.values())
+        named = {f"{name}_loss": value for name, value in losses.items()}
+        self.log_dict({"train_loss": loss, "train_mad": mad, **named}, prog_bar=True)
+        return loss
+
+    def losses(self, batch: tuple[Tensor, ...], smaller: float) -> tuple[dict[str, Tensor], Tensor]:
+        """Every loss by name, and how far the base's alpha is off on average.
+
+        batch: stacks of what `as_tensors` gives. smaller: how many times the base sees it reduced.
+        """
         photo, plate, prior, alpha, foreground = batch
-        smaller = self.settings.stage_at(self.scenes_epoch())[1]
         planes = self.planes(photo, plate, prior, smaller)
         losses = base_losses(planes, photo, alpha, foreground)
         if smaller > 1:
@@ -176,11 +187,7 @@ class TwoPhotoTask(lightning.LightningModule):
             chosen = worst(errors, round(self.settings.refined * errors[0].numel()))
             refined = self.network.refined(planes, photo, plate, chosen).float()
             losses["refined"] = refined_loss(refined, chosen, photo, alpha, foreground)
-        mad = (planes[:, ALPHA] - resized(alpha, planes.shape[2:])).abs().mean()
-        loss = sum(losses.values())
-        named = {f"{name}_loss": value for name, value in losses.items()}
-        self.log_dict({"train_loss": loss, "train_mad": mad, **named}, prog_bar=True)
-        return loss
+        return losses, (planes[:, ALPHA] - resized(alpha, planes.shape[2:])).abs().mean()
 
     def scenes_epoch(self) -> int:
         """The epoch of the scenes, which a run taken up again knows better than its trainer."""
@@ -200,8 +207,9 @@ class TwoPhotoTask(lightning.LightningModule):
         mad = (planes[:, ALPHA] - resized(alpha, planes.shape[2:])).abs().mean()
         self.log("development_base_mad", mad, batch_size=len(photo), prog_bar=True)
         if smaller > 1:
-            whole = self.network(photo, plate, prior, self.settings.refined)[0]
-            mad = (whole - alpha).abs().mean()
+            chosen = worst_patches(planes, photo, self.settings.refined)
+            whole = self.network.whole(planes, photo, plate, chosen)
+            mad = (whole[:, ALPHA] - alpha).abs().mean()
         self.log("development_mad", mad, batch_size=len(photo), prog_bar=True)
 
     def configure_optimizers(self) -> dict:
@@ -276,7 +284,8 @@ class PairSheet:
     def _row(self, task, photo, plate, prior, alpha, _) -> list[NDArray[np.uint8]]:
         with torch.inference_mode():
             planes = task.planes(photo, plate, prior, task.settings.curriculum[-1][2])
-            whole = task.network(photo, plate, prior, task.settings.refined)[0]
+            chosen = worst_patches(planes, photo, task.settings.refined)
+            whole = task.network.whole(planes, photo, plate, chosen)[:, ALPHA]
         soft = prior.mean(1, keepdim=True)
         shown = (photo, plate, soft, planes[:, ALPHA], whole, 4 * planes[:, ERROR], alpha)
         return [_picture(resized(x, photo.shape[2:])[0]) for x in shown]
