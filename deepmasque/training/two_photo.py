@@ -41,6 +41,8 @@ BASE_WIDTH = 480
 SHOWN = 6
 WITHOUT_PRIOR = 0.35
 """Share of the scenes in which nothing is known of a soft segmentation."""
+BY_CHANCE = 0.04
+"""Share of all patches that the refinement learns from whatever the base expects of them."""
 KEPT_PLATES = 600
 
 
@@ -182,8 +184,10 @@ class TwoPhotoTask(lightning.LightningModule):
         losses = base_losses(planes, photo, alpha, foreground)
         if smaller > 1:
             errors = patch_errors(planes[:, ERROR].detach(), *photo.shape[2:])
-            # Half of the patches by chance, so that the refinement also learns to leave alone.
-            errors = torch.where(torch.rand_like(errors) < 0.05, 1.0, errors)
+            # Some patches by chance, so that the refinement also learns to leave alone.
+            dice = torch.Generator().manual_seed(self.settings.seed + self.global_step)
+            lucky = torch.rand(errors.shape, generator=dice).to(errors.device) < BY_CHANCE
+            errors = errors.masked_fill(lucky, 1.0)
             chosen = worst(errors, round(self.settings.refined * errors[0].numel()))
             refined = self.network.refined(planes, photo, plate, chosen).float()
             losses["refined"] = refined_loss(refined, chosen, photo, alpha, foreground)

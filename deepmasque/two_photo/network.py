@@ -86,17 +86,20 @@ class TwoPhotoNetwork(nn.Module):
         Returns alpha (B, 1, H, W), foreground (B, 3, H, W), both in 0..1, the expected error
         (B, 1, h, w), and (N, 3) int64, which patches were refined: picture, row and column.
         """
-        height, width = photo.shape[2:]
-        size = base_size(height, width)
+        size = base_size(*photo.shape[2:])
         pair = resized(torch.cat([photo, plate], 1), size) * 2 - 1
         planes = clipped(self.base(torch.cat([pair, resized(prior, size)], 1)))
-        errors = patch_errors(planes[:, ERROR], height, width)
-        chosen = worst(errors, max(1, round(share * errors[0].numel())))
-        whole = enlarged(planes[:, :4], photo)
-        refined = self.refined(planes, photo, plate, chosen)
-        put_back(whole, refined, photo, chosen)
-        whole = whole.clamp(0, 1)
+        chosen = worst_patches(planes, photo, share)
+        whole = self.whole(planes, photo, plate, chosen)
         return whole[:, ALPHA], whole[:, FOREGROUND], planes[:, ERROR], chosen
+
+    def whole(self, planes: Tensor, photo: Tensor, plate: Tensor, chosen: Tensor) -> Tensor:
+        """Alpha and foreground (B, 4, H, W) in 0..1, from the base's planes and the chosen
+        patches refined.
+        """
+        whole = enlarged(planes[:, :4], photo)
+        put_back(whole, self.refined(planes, photo, plate, chosen), photo, chosen)
+        return whole.clamp(0, 1)
 
     def refined(self, planes: Tensor, photo: Tensor, plate: Tensor, chosen: Tensor) -> Tensor:
         """Alpha and foreground residual (N, 4, 16, 16) of the chosen patches."""
@@ -131,6 +134,12 @@ def patch_errors(error: Tensor, height: int, width: int) -> Tensor:
     grid = torch.stack(torch.meshgrid(*places, indexing="ij")[::-1], -1)
     spread = _bilinear(error, grid.expand(len(error), -1, -1, -1))
     return functional.avg_pool2d(spread, 4)[:, 0]
+
+
+def worst_patches(planes: Tensor, photo: Tensor, share: float) -> Tensor:
+    """The share of a photo's patches in which the base (B, 21, h, w) expects to be most wrong."""
+    errors = patch_errors(planes[:, ERROR], *photo.shape[2:])
+    return worst(errors, max(1, round(share * errors[0].numel())))
 
 
 def worst(errors: Tensor, count: int) -> Tensor:

@@ -6,9 +6,12 @@ import test_refine
 import torch
 from short import EPOCHS, short_training
 
-from deepmasque.training import runs
+from deepmasque.training import runs, shapes
 from deepmasque.training.journal import Journal
 from deepmasque.training.refinement import train_refinement
+from deepmasque.training.subjects import encoded
+from deepmasque.training.two_photo import Settings as PairSettings
+from deepmasque.training.two_photo import train_two_photo
 
 
 class PowerCutError(Exception):
@@ -25,16 +28,38 @@ def scenes(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def trainings(folders, scenes):
+def subjects(tmp_path_factory):
+    """Cut-outs to put into pairs of photos."""
+    folder = tmp_path_factory.mktemp("subjects")
+    rng = np.random.default_rng(0)
+    for split in ("train", "development"):
+        for index in range(4):
+            subject = shapes.synthetic_subject((96, 96), rng)
+            (folder / f"{split}_{index}.npz").write_bytes(encoded(subject))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trainings(folders, scenes, subjects):
     """What trains each network into a folder, or goes on there."""
     settings = test_refine.Settings(epochs=4, samples=80, batch=4, crop=64, rate=3e-3)
+    pairs = PairSettings(
+        epochs=4,
+        samples=60,
+        batch=4,
+        rate=1e-3,
+        curriculum=((0.0, 96, 2.0),),
+        development=2,
+    )
+    places = {"subjects": subjects, "plates": folders["plates"], "workers": 0}
     return {
+        "two-photo": lambda run: train_two_photo(pairs, run=run, **places),
         "portrait": lambda run: short_training(folders, run),
         "refine": lambda run: train_refinement(settings, ready=scenes, run=run),
     }
 
 
-@pytest.fixture(scope="session", params=["portrait", "refine"])
+@pytest.fixture(scope="session", params=["portrait", "refine", "two-photo"])
 def undisturbed(request, run, trainings, tmp_path_factory):
     """A network's name and the folder of a run that ended by itself."""
     if request.param == "portrait":
