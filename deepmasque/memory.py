@@ -1,11 +1,12 @@
-"""How much memory this process holds, and the most it held since."""
+"""How much memory a process holds, and the most it held since."""
 
 import re
 import resource
 import sys
 from pathlib import Path
 
-STATUS, PEAK_RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+PROCESSES = Path("/proc")
+PEAK_RESET = PROCESSES / "self" / "clear_refs"
 
 
 class PeakMeter:
@@ -31,18 +32,19 @@ class PeakMeter:
         return peak_mb() - self._held if self.forgets else None
 
 
-def held_mb() -> float:
-    """What is held now; 0 where the system does not say."""
-    return _status_mb("VmRSS") if STATUS.exists() else 0.0
+def held_mb(process: int | str = "self") -> float:
+    """What this process, or the one of that number, holds now; 0 where the system does not say."""
+    return _status_mb(process, "VmRSS") if PROCESSES.exists() else 0.0
 
 
 def peak_mb() -> float:
     """The most that was held at once, since the last meter was started where that can be."""
-    if STATUS.exists():
-        return _status_mb("VmHWM")  # ru_maxrss would count the parent's memory before exec
+    if PROCESSES.exists():
+        return _status_mb("self", "VmHWM")  # ru_maxrss would count the parent's memory before exec
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
 
 
-def _status_mb(entry: str) -> float:
-    return int(re.search(rf"{entry}:\s+(\d+) kB", STATUS.read_text())[1]) / 1024
+def _status_mb(process: int | str, entry: str) -> float:
+    status = (PROCESSES / str(process) / "status").read_text()
+    return int(re.search(rf"{entry}:\s+(\d+) kB", status)[1]) / 1024

@@ -1,5 +1,7 @@
 """The meter sees memory come, and forgets what was held before it began."""
 
+import os
+import subprocess
 import sys
 
 import numpy as np
@@ -19,6 +21,17 @@ def test_a_passing_array_is_seen_and_then_forgotten():
     assert 60 < meter.added_mb() < 90
     meter.start()
     assert meter.added_mb() < 20
+
+
+@linux
+def test_another_process_is_asked_by_its_number():
+    command = [sys.executable, "-c", f"held = bytearray({PART}); print(); input()"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes) as other:
+        other.stdout.readline()
+        assert 64 < held_mb(other.pid) < 100
+        other.communicate(b"\n")
+    assert held_mb(os.getpid()) == pytest.approx(held_mb(), abs=1)
 
 
 def test_the_peak_is_never_below_what_is_held():
