@@ -95,6 +95,12 @@ def wait_for(address, server, log):
 @pytest.fixture(scope="session")
 def chromium():
     """A real Chromium, without which these tests fail."""
+    with launched() as browser:
+        yield browser
+
+
+@contextmanager
+def launched():
     found = [path for name in NAMES if (path := shutil.which(name))]
     found += [path for path in MAC_APPS if Path(path).exists()]
     if not found:
@@ -136,15 +142,24 @@ def watched_page(profile):
     page = profile.new_page()
     page.set_default_timeout(30_000)
     expect.set_options(timeout=30_000)
-    strangers, faults = [], []
+    strangers, missing, faults = [], [], []
     page.on("request", lambda request: note_stranger(request.url, strangers))
+    page.on("response", lambda response: note_missing(response, missing))
     page.on("pageerror", lambda error: faults.append(str(error)))
     yield page
     page.close()
     assert not strangers, f"The page asked other hosts: {strangers}"
+    assert not missing, f"The server had no answer: {missing}"
     assert not faults, f"JavaScript failed: {faults}"
 
 
 def note_stranger(url, strangers):
     if not url.startswith(("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")):
         strangers.append(url)
+
+
+def note_missing(response, missing):
+    # Opened below the root, Streamlit first asks for these beside the page: its issue 7074.
+    beside_the_page = response.url.endswith(("/_stcore/health", "/_stcore/host-config"))
+    if response.status >= 400 and not beside_the_page:
+        missing.append((response.status, response.url))
