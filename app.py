@@ -13,6 +13,7 @@ page = st.navigation(
     [
         st.Page("pages/home.py", title="Home", default=True),
         st.Page("pages/matte.py", title="Upload & matte", url_path="matte"),
+        st.Page("pages/two_photo.py", title="Two photos", url_path="two_photo"),
         st.Page("pages/stages.py", title="Stages", url_path="stages"),
         st.Page("pages/training.py", title="Training", url_path="training"),
         st.Page("pages/compare.py", title="Compare", url_path="compare"),

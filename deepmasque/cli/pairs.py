@@ -19,8 +19,10 @@ from deepmasque.cli.terminal import (
 )
 from deepmasque.errors import DeepMasqueError
 from deepmasque.image import write_atomic
-from deepmasque.two_photo.batch import Mode, PairJob, PairOptions, Refinement, plan_pairs
+from deepmasque.two_photo.alignment import Mode
+from deepmasque.two_photo.batch import PairJob, PairOptions, plan_pairs
 from deepmasque.two_photo.morphology import CleanUp
+from deepmasque.two_photo.pipeline import Refinement
 
 CLEAN_UP = "Clean-up (lengths in thousandths of the photo's long side)"
 

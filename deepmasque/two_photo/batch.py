@@ -11,11 +11,12 @@ from deepmasque.compose import alpha_channel, cutout
 from deepmasque.errors import DeepMasqueError
 from deepmasque.image import encode_png
 from deepmasque.matte import Stage
+from deepmasque.two_photo.alignment import Mode
+from deepmasque.two_photo.layers import LAYERED
 from deepmasque.two_photo.morphology import CleanUp
+from deepmasque.two_photo.pipeline import Refinement, matte_two_photo
 
 PLATE_ENDING = "_plate"
-Mode = Literal["auto", "tripod", "hand-held"]
-Refinement = Literal["sampling", "thresholding", "full"]
 
 
 @dataclass(frozen=True)
@@ -67,9 +68,6 @@ class PairOptions:
         on_stage: Callable[[Stage], None] | None = None,
     ) -> tuple[dict[Path, bytes], Sequence[str]]:
         """As in `Work`, without a comment if `mark` is None; on_stage: as for `matte_two_photo`."""
-        from deepmasque.two_photo.layers import LAYERED
-        from deepmasque.two_photo.pipeline import matte_two_photo
-
         matte = matte_two_photo(
             job.photo,
             job.plate,

@@ -42,7 +42,9 @@ _picture = _component("picture", "stage")
 _neighbours = _component("neighbours", "stage")
 _brush = _component("brush", "stage")
 _before_after = _component("before_after", "stage", "backdrop")
-_side_by_side = _component("side_by_side", "stage", "backdrop")
+_side_by_side = _component("side_by_side", "stage", "backdrop", "modes")
+_flicker = _component("flicker", "stage", "modes")
+_camera = _component("camera")
 
 
 def style() -> None:
@@ -100,6 +102,22 @@ def side_by_side(
     """
     data = {"id": identity, "tiles": list(tiles), "modes": list(modes)}
     _side_by_side(data=data | {"backgrounds": list(backgrounds), "chosen": backgrounds[0]}, key=key)
+
+
+def flicker(pictures: Sequence[dict], *, identity: str, key: str) -> None:
+    """Show one of several pictures of one size large; a press changes between the first two.
+
+    pictures: {label, url}; identity: another one begins anew.
+    """
+    _flicker(data={"id": identity, "pictures": list(pictures)}, key=key)
+
+
+def camera(shots: Sequence[dict], *, wait: int, key: str) -> list[str] | None:
+    """Take shots with the webcam, each after a countdown of `wait` seconds; their data URLs.
+
+    shots: {said}, what to do until it is taken.
+    """
+    return _camera(data={"shots": list(shots), "wait": wait}, key=key, on_taken_change=_heard).taken
 
 
 def ballot(identity: str, *, undo: bool, key: str, on_choice: Callable[[str, str], None]) -> None:

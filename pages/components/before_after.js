@@ -89,6 +89,7 @@ function mount(root) {
 
   async function load(data) {
     const { id } = data;
+    const another = photo.src !== data.photo;
     pictures = id;
     photo.src = data.photo;
     photo.hidden = Boolean(data.first);
@@ -103,7 +104,7 @@ function mount(root) {
     for (const { canvas } of layers) Object.assign(canvas, { width, height });
     ambient(find(".ambient"), shown);
     showAlpha(showsAlpha() || Boolean(data.first));
-    view.show(width, height);
+    if (another) view.show(width, height); // the same photo cut out otherwise stays where it is
     stage.dataset.ready = id;
   }
 

@@ -45,14 +45,15 @@ class Progress:
         rows: DeltaGenerator,
         done: Sequence[deepmasque.Stage] = (),
         stage: DeltaGenerator | None = None,
+        names: Sequence[str] = pipeline.STAGES,
     ) -> None:
-        self.rows, self.done, self.stage = rows, list(done), stage
-        self.rows.html(stage_rows(pipeline.STAGES, self.done))
+        self.rows, self.done, self.stage, self.names = rows, list(done), stage, names
+        self.rows.html(stage_rows(names, self.done))
 
     def __call__(self, stage: deepmasque.Stage) -> None:
         """Take the stage that has just ended."""
         self.done.append(stage)
-        self.rows.html(stage_rows(pipeline.STAGES, self.done))
+        self.rows.html(stage_rows(self.names, self.done))
         self.show(stage.picture)
 
     def show(self, pixels: NDArray[np.uint8], label: str = "") -> None:
@@ -77,10 +78,13 @@ class PhotoPage:
 
     name: begins the names of its widgets and of what it remembers.
     kept: what it keeps in the session while it is about a photo; first what the work makes.
+    stages: what the work goes through. load: loads what it needs, once for all visitors.
     """
 
     name: str
     kept: tuple[str, ...]
+    stages: Sequence[str] = pipeline.STAGES
+    load: Callable[[], str] = device
 
     @property
     def job(self) -> Job | None:
@@ -151,11 +155,11 @@ class PhotoPage:
             st.html(f'<h1 class="dm-title dm-name">{title(job.name)}</h1>')
             rows = st.empty()
             st.button("Cancel", key="cancel", on_click=self.leave)
-        progress = Progress(rows, stage=stage.empty())
+        progress = Progress(rows, stage=stage.empty(), names=self.stages)
         try:
             photo = deepmasque.read_image(job.photo)
             progress.show(photo, LOADING)
-            device()
+            self.load()
             st.session_state[self.kept[0]] = make(job, photo, progress)
         except deepmasque.ImageError as error:
             self.say(another_photo(error))
@@ -164,9 +168,9 @@ class PhotoPage:
         del st.session_state[f"{self.name}-job"]
         st.rerun()
 
-    def leave_button(self, width: str = "content") -> None:
+    def leave_button(self, width: str = "content", label: str = "New photo") -> None:
         """Offer to begin with another photo."""
-        if st.button("New photo", key="new", width=width):
+        if st.button(label, key="new", width=width):
             self.leave()
             st.rerun()
 

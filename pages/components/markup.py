@@ -61,6 +61,22 @@ def film(stages: Sequence[Stage]) -> str:
     return f'<div class="dm-film">{"".join(cards)}</div>'
 
 
+def fact_list(facts: dict[str, str]) -> str:
+    """What was measured, by name."""
+    rows = "".join(
+        f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items()
+    )
+    return f'<dl class="dm-table">{rows}</dl>'
+
+
+def given_picture(url: str, label: str) -> str:
+    """A picture that was given, with what it was given for."""
+    return (
+        f'<div class="dm-given"><img src="{url}" alt="{escape(label)}">'
+        f"<span>{escape(label)}</span></div>"
+    )
+
+
 def chips(*said: str) -> str:
     """Short facts, each in its own frame."""
     return "".join(f'<span class="dm-chip">{escape(each)}</span>' for each in said)

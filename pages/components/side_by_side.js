@@ -73,34 +73,9 @@ function mount(root) {
     tile.ready = true;
   }
 
-  function choose(name) {
+  const modes = createModes(find(".modes"), (name) => {
     mode = name;
-    for (const button of find(".modes").children) {
-      const checked = button.textContent === name;
-      button.setAttribute("aria-checked", checked);
-      button.tabIndex = checked ? 0 : -1;
-    }
     tiles.forEach(draw);
-  }
-
-  function offer(names) {
-    if ([...find(".modes").children].map(({ textContent }) => textContent).join() === names.join()) return;
-    find(".modes").replaceChildren(...names.map((name) => {
-      const button = Object.assign(document.createElement("button"), { textContent: name, onclick: () => choose(name) });
-      button.setAttribute("role", "radio");
-      return button;
-    }));
-    choose(names.includes(mode) ? mode : names[0]);
-  }
-
-  find(".modes").addEventListener("keydown", (event) => {
-    const move = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
-    if (!move) return;
-    event.preventDefault();
-    const all = [...find(".modes").children];
-    const next = all[(all.indexOf(event.target) + move + all.length) % all.length];
-    next.click();
-    next.focus();
   });
 
   const picker = createPicker(find(".picker"), {
@@ -108,7 +83,7 @@ function mount(root) {
       background = one;
       for (const { backdrop } of tiles) paint(backdrop, background);
     },
-    picked: () => choose(CUT_OUT),
+    picked: () => modes.choose(CUT_OUT),
   });
 
   return ({ data }) => {
@@ -123,7 +98,7 @@ function mount(root) {
       return tile;
     });
     find(".tiles").replaceChildren(...tiles.map(({ figure }) => figure));
-    offer(data.modes);
+    modes.offer(data.modes);
     picker.offer(data);
     for (const tile of tiles) {
       if (background) paint(tile.backdrop, background);
