@@ -16,6 +16,18 @@ class Sample:
     credit: str
 
 
+@dataclass(frozen=True)
+class Pair:
+    """Two photos of one place, made by us, and their exact alpha; `note` says what they are."""
+
+    name: str
+    title: str
+    path: Path
+    plate: Path
+    truth: Path
+    note: str
+
+
 def portraits() -> list[Sample]:
     """Photos of people, the easiest first."""
     return [
@@ -40,6 +52,20 @@ def backgrounds() -> list[Sample]:
         Sample(name, title, folder / f"{name}.jpg", "DeepMasque, rendered")
         for name, title in titles.items()
     ]
+
+
+def pairs() -> list[Pair]:
+    """Pairs with and without the subject: one from the hand, one of clothing from a tripod."""
+    return [
+        _pair("portrait", "Astronaut in a library", "Synthetic, hand-held. Portrait: NASA"),
+        _pair("mannequin", "Shirt on a mannequin", "Synthetic, tripod. Rendered by DeepMasque"),
+    ]
+
+
+def _pair(name: str, title: str, note: str) -> Pair:
+    folder = FOLDER / "pairs"
+    names = f"{name}.jpg", f"{name}_plate.jpg", f"{name}_alpha.png"
+    return Pair(name, title, *(folder / file for file in names), note)
 
 
 def _portrait(file: str, title: str, credit: str) -> Sample:
