@@ -101,6 +101,85 @@ def align(image: NDArray[np.uint8], plate: NDArray[np.uint8], mode: Mode = "auto
     """
     if mode not in get_args(Mode):
         raise AlignmentError(f"The mode is one of {', '.join(get_args(Mode))}, not {mode}.")
+    found = _movement(image, plate)
+    still = mode == "tripod" or (mode == "auto" and found.stood_still)
+    kind = "identity" if still else found.kind
+    small, transform = found.small, found.candidates[kind]
+    laid = small.laid(found.transform)
+    seen = agreement(small.image, laid.plate, laid.covered)
+    _refuse(small, found.transform, laid, seen)
+    if kind != found.kind:
+        laid = small.laid(transform)
+        seen = agreement(small.image, laid.plate, laid.covered)
+    missed = misses(transform, found.tracks) / found.unit
+    full, covered = warped(plate, transform, image.shape[:2])
+    return Alignment(
+        plate=exposed(full, laid.gain, laid.bias),
+        covered=covered,
+        transform=transform,
+        kind=kind,
+        inliers=int(np.count_nonzero(missed < TRACK_LIMIT)),
+        matches=len(missed),
+        residual=found.residuals[kind],
+        shift=found.move(kind),
+        gain=laid.gain,
+        bias=laid.bias,
+        confidence=_confidence(seen, laid, missed),
+        notes=(
+            _movement_note(found, kind, mode, seen.share(laid.covered) is not None),
+            *_plate_notes(found, covered, laid),
+        ),
+    )
+
+
+def camera_movement(image: NDArray[np.uint8], plate: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """The transform plate -> photo, (3, 3) float64, the identity if the camera stood still.
+
+    image, plate: (H, W, 3) and (h, w, 3) uint8 sRGB of one place.
+    """
+    found = _movement(image, plate)
+    return found.candidates["identity" if found.stood_still else found.kind]
+
+
+@dataclass(frozen=True)
+class _Movement:
+    """What the camera can have done between the photos, and which of it is believed.
+
+    turns: quarters by which the plate is turned; tracks: corners in both, in full pixels; unit:
+    full pixels across a pixel in which they were tracked; residuals: of the candidates, in levels.
+    """
+
+    small: View
+    turns: int
+    tracks: Points
+    unit: float
+    candidates: dict[Kind, NDArray[np.float64]]
+    residuals: dict[Kind, float]
+
+    @property
+    def kind(self) -> Kind:
+        """The safest that hardly any more flexible one betters."""
+        factor, levels = BETTER
+        enough = min(self.residuals.values()) * factor + levels
+        return next(kind for kind, residual in self.residuals.items() if residual <= enough)
+
+    @property
+    def transform(self) -> NDArray[np.float64]:
+        return self.candidates[self.kind]
+
+    @property
+    def stood_still(self) -> bool:
+        return self.move(self.kind) < STILL * self.unit
+
+    def move(self, kind: Kind) -> float:
+        """Mean displacement of the plate's corners, in pixels of the photo."""
+        small = self.small
+        apart = displacement(self.candidates[kind], small.plate_size, small.size, self.turns)
+        return float(apart.mean())
+
+
+def _movement(image: NDArray[np.uint8], plate: NDArray[np.uint8]) -> _Movement:
+    """Features put the plate roughly, tracked corners precisely, residuals tell what is needed."""
     large = View.of(image, plate, LARGE)
     small = large.smaller(SMALL)
     rough, turns = _rough(small)
@@ -108,40 +187,7 @@ def align(image: NDArray[np.uint8], plate: NDArray[np.uint8], mode: Mode = "auto
     tracks = _tracks(large, laid, rough[1])
     candidates = _candidates(large, rough, turns, tracks)
     residuals = _residuals(small, laid, candidates)
-    followed = _safest(residuals)
-    moves = {kind: _move(large, transform, turns) for kind, transform in candidates.items()}
-    still = mode == "tripod" or (mode == "auto" and moves[followed] < STILL * large.unit)
-    kind = "identity" if still else followed
-    laid = small.laid(candidates[followed])
-    seen = agreement(small.image, laid.plate, laid.covered)
-    _refuse(small, candidates[followed], laid, seen)
-    if kind != followed:
-        laid = small.laid(candidates[kind])
-        seen = agreement(small.image, laid.plate, laid.covered)
-    missed = misses(candidates[kind], tracks) / large.unit
-    full, covered = warped(plate, candidates[kind], image.shape[:2])
-    return Alignment(
-        exposed(full, laid.gain, laid.bias),
-        covered,
-        candidates[kind],
-        kind,
-        int(np.count_nonzero(missed < TRACK_LIMIT)),
-        len(missed),
-        residuals[kind],
-        moves[kind],
-        laid.gain,
-        laid.bias,
-        _confidence(seen, laid, missed),
-        (
-            *_movement_notes(mode, kind, followed, moves, seen.share(laid.covered) is not None),
-            *_plate_notes(plate.shape, image.shape, turns, covered, laid),
-        ),
-    )
-
-
-def _move(view: View, transform: NDArray[np.float64], turns: int) -> float:
-    """Mean displacement of the plate's corners, in pixels of the photo."""
-    return float(displacement(transform, view.plate_size, view.size, turns).mean())
+    return _Movement(small, turns, tracks, large.unit, candidates, residuals)
 
 
 def _rough(small: View) -> tuple[tuple[Kind, NDArray[np.float64]], int]:
@@ -210,13 +256,6 @@ def _residuals(
     return residuals
 
 
-def _safest(residuals: dict[Kind, float]) -> Kind:
-    """The first that hardly any more flexible one betters."""
-    factor, levels = BETTER
-    enough = min(residuals.values()) * factor + levels
-    return next(kind for kind, residual in residuals.items() if residual <= enough)
-
-
 def _refuse(small: View, transform: NDArray[np.float64], laid: Laid, seen: Agreement) -> None:
     """Raise AlignmentError where no alignment could help."""
     if not laid.subject.any():
@@ -247,24 +286,22 @@ def _confidence(seen: Agreement, laid: Laid, missed: NDArray[np.float64]) -> flo
     return agreeing / (1 + error**2)
 
 
-def _movement_notes(
-    mode: Mode, kind: Kind, followed: Kind, moves: dict[Kind, float], textured: bool
-) -> list[str]:
+def _movement_note(found: _Movement, kind: Kind, mode: Mode, textured: bool) -> str:
     if kind != "identity":
         how = "an affine transform" if kind == "affine" else f"a {kind}"
-        return [f"The camera moved by {moves[kind]:.1f} px: the plate was laid by {how}."]
+        return f"The camera moved by {found.move(kind):.1f} px: the plate was laid by {how}."
     if not textured:
-        return ["The background has no marks to align by: the plate was left where it is."]
-    if followed == "identity" or mode == "auto":
-        return ["The camera stood still: only the exposure was matched."]
-    return [f"The camera moved by {moves[followed]:.1f} px: hand-held mode would follow it."]
+        return "The background has no marks to align by: the plate was left where it is."
+    if mode == "auto" or found.stood_still:
+        return "The camera stood still: only the exposure was matched."
+    return f"The camera moved by {found.move(found.kind):.1f} px: hand-held mode would follow it."
 
 
-def _plate_notes(plate_shape, shape, turns, covered, laid) -> list[str]:
+def _plate_notes(found: _Movement, covered: NDArray[np.bool_], laid: Laid) -> list[str]:
     notes = []
-    if turns:
-        notes.append(f"The plate was turned by {90 * turns}°.")
-    if sorted(plate_shape) != sorted(shape):
+    if found.turns:
+        notes.append(f"The plate was turned by {90 * found.turns}°.")
+    if sorted(found.small.plate_size) != sorted(found.small.size):
         notes.append("The plate has another size and was scaled to the photo.")
     if not covered.all():
         missing = 100 * (1 - covered.mean())
