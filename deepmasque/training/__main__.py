@@ -18,6 +18,14 @@ Patience = Annotated[
 Loggers = Annotated[
     list[str], typer.Option(help="tensorboard or wandb (offline), beside the CSV; may be repeated.")
 ]
+Changes = Annotated[
+    list[str],
+    typer.Option("--set", metavar="NAME=VALUE", help="A hyperparameter; may be repeated."),
+]
+Start = Annotated[Path | None, typer.Option(help="Checkpoint instead of the weights in models/.")]
+Grounds = Annotated[
+    Path | None, typer.Option(help="Folder of photos without people, further new backgrounds.")
+]
 
 
 @app.command()
@@ -215,6 +223,73 @@ def two_photo(
         workers=workers,
         logs=logger,
     )
+
+
+@app.command()
+def adversarial(
+    videos: Annotated[
+        Path,
+        typer.Argument(
+            help="A video or a folder of them. Beside each NAME.mp4 its plate: NAME_plate.jpg, or"
+            " NAME.empty_frames.txt with the numbers of frames that show nobody."
+        ),
+    ],
+    run: Annotated[Path, typer.Option(help="Folder of this run; goes on where it stopped.")],
+    start: Start = None,
+    plates: Grounds = None,
+    frames: Annotated[int, typer.Option(min=1, help="Of each video, to train on.")] = 160,
+    changes: Changes = (),
+    workers: int = 0,
+    logger: Loggers = (),
+) -> None:
+    """Tune two-photo matting on videos that nobody matted, against a discriminator."""
+    from deepmasque.training.adversarial import FILMED, changed
+    from deepmasque.training.shots import filmed
+
+    settings = changed(FILMED, changes)
+    _tune(settings, filmed(videos, settings.side, frames), run, start, plates, workers, logger)
+
+
+@app.command()
+def client(
+    folder: Annotated[
+        Path,
+        typer.Argument(
+            help="NAME.jpg with NAME_plate.jpg and, where there is one, NAME_alpha.png."
+        ),
+    ],
+    run: Annotated[Path, typer.Option(help="Folder of this run; goes on where it stopped.")],
+    start: Start = None,
+    plate: Annotated[
+        Path | None, typer.Option(help="For all photos without a plate of their own.")
+    ] = None,
+    plates: Grounds = None,
+    changes: Changes = (),
+    workers: int = 0,
+    logger: Loggers = (),
+) -> None:
+    """Tune two-photo matting on one's own pairs: with their matte, or against a discriminator."""
+    from deepmasque.training.adversarial import CLIENT, changed
+    from deepmasque.training.shots import photographed
+
+    settings = changed(CLIENT, changes)
+    _tune(settings, photographed(folder, settings.side, plate), run, start, plates, workers, logger)
+
+
+def _tune(settings, shots, run, start, plates, workers, logger) -> None:
+    from dataclasses import replace
+
+    from rich.progress import track
+
+    from deepmasque.training.adversarial import tune
+    from deepmasque.training.shots import write
+
+    ready = run / "shots"
+    if not ready.exists():
+        write(track(shots, "Aligning"), ready)
+    settings = replace(settings, start=str(start or ""))
+    path = tune(settings, shots=ready, run=run, plates=plates, workers=workers, logs=logger)
+    typer.echo(f"{path}: write its networks with export-two-photo --checkpoint {path} --folder DIR")
 
 
 @app.command()
