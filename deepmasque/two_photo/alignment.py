@@ -275,7 +275,8 @@ def _refuse(small: View, transform: NDArray[np.float64], laid: Laid, seen: Agree
 
 
 def _person(image: NDArray[np.uint8]) -> NDArray[np.float32]:
-    return soft_segmentation(image).mean(axis=0)
+    """Where both networks of the prior see a person: textures can mislead one of them."""
+    return soft_segmentation(image).min(axis=0)
 
 
 def _confidence(seen: Agreement, laid: Laid, missed: NDArray[np.float64]) -> float:

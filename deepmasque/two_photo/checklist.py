@@ -146,7 +146,7 @@ class _Pair:
         height, width = self.image.shape[:2]
         covered = cv2.resize(alignment.covered.astype(np.uint8), (width, height)) > 0
         self.covered = _narrowed(covered, 5)
-        self.person = soft_segmentation(self.image).mean(axis=0) > 0.5
+        self.person = soft_segmentation(self.image).min(axis=0) > 0.5
         changed = probable_subject(self.image, self.plate, self.covered)
         self.subject = (_main_regions(changed) | self.person) & self.covered
         self.background = self.covered & ~self.subject

@@ -27,6 +27,8 @@ PERSON = 0.2
 """Probability of person from which a pixel does not count."""
 REACH = 0.03
 """Share of the frame's height around a person that does not count either: edges and shadows."""
+LEAST_BACKGROUND = 0.1
+"""Share of the frame from which its exposure can be told."""
 PERSON_LEFT = 0.01
 """Share of the plate that a person left in it covers at least."""
 
@@ -55,7 +57,7 @@ def plate_notes(plate: NDArray[np.uint8]) -> tuple[str, ...]:
 
     plate: (H, W, 3) uint8 sRGB.
     """
-    person = (soft_segmentation(reduced(plate, SMALL)).mean(axis=0) > 0.5).mean()
+    person = (soft_segmentation(reduced(plate, SMALL)).min(axis=0) > 0.5).mean()
     if person < PERSON_LEFT:
         return ()
     return ("Someone stays in one spot all the time: film again and walk out of the picture.",)
@@ -121,7 +123,7 @@ def _steadied(
 def _free(frame: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Where no person is near, (H, W) bool."""
     small = reduced(frame, SMALL)
-    person = (soft_segmentation(small).max(axis=0) > PERSON).astype(np.uint8)
+    person = (soft_segmentation(small).mean(axis=0) > PERSON).astype(np.uint8)
     reach = 2 * round(REACH * len(small)) + 1
     person = cv2.dilate(person, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach)))
     return cv2.resize(person, frame.shape[1::-1], interpolation=cv2.INTER_NEAREST) == 0
@@ -130,8 +132,11 @@ def _free(frame: NDArray[np.uint8]) -> NDArray[np.bool_]:
 def _exposure(
     target: NDArray[np.uint8], laid: NDArray[np.uint8], background: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Gain and bias from the background, from everything where there is too little of it."""
     small = reduced(target, SMALL)
     where = cv2.resize(background.astype(np.uint8), small.shape[1::-1]) > 0
+    if where.mean() < LEAST_BACKGROUND:
+        where = np.ones_like(where)
     return exposure_match(small, reduced(laid, SMALL), where)
 
 
