@@ -31,14 +31,29 @@ VIEWS = ("Compare", "Clean up", "Alignment", "Error")
 
 @dataclass
 class Work:
-    """What this visitor's page is about; `version` counts the clean-ups that were reset."""
+    """What this visitor's page is about.
+
+    `preview` is the matte before any clean-up, small enough to be cleaned at once; `clean_up` is
+    what is asked for, `done` what `matte` has had; `version` counts how often it was reset; `view`
+    is the one last shown.
+    """
 
     job: PairJob
     matte: pipeline.TwoPhotoMatte
     checklist: tuple[Light, ...]
     clean_up: CleanUp = field(default_factory=CleanUp)
+    done: CleanUp = field(default_factory=CleanUp)
     version: int = 0
+    view: str = VIEWS[0]
     identity: str = field(default_factory=lambda: uuid4().hex)
+
+    def __post_init__(self) -> None:
+        self.preview = pipeline.preview(self.matte)
+
+    def finish(self) -> None:
+        """Do at full size what was asked for."""
+        if self.done != self.clean_up:
+            self.matte, self.done = pipeline.clean(self.matte, self.clean_up), self.clean_up
 
 
 def matted(job: PairJob, photo: NDArray[np.uint8], progress: Progress) -> Work:
@@ -68,8 +83,14 @@ def result() -> None:
             key="pair-view",
             width="stretch",
         )
+        if view != work.view:
+            cut_out.keep_background()
+            work.view = view
         if view == "Clean up":
             clean_up(work)
+        else:
+            with st.spinner("Cleaning up the whole photo …", show_time=False):
+                work.finish()
     with left:
         show(work, view)
     with right:
@@ -86,11 +107,12 @@ def show(work: Work, view: str) -> None:
         alignment_view(work.identity, work.matte)
     elif view == "Error":
         error_view(work.identity, work.matte)
+    elif view == "Clean up":
+        with st.container(key="pair-cleaning"):
+            shown = pipeline.clean(work.preview, work.clean_up)
+            cut_out.look(f"{work.identity}-preview-{work.clean_up}", shown)
     else:
-        with st.container(key="pair-cleaning" if view == "Clean up" else "pair-looking"):
-            cut_out.look(f"{work.identity}-{work.clean_up}", work.matte)
-        return
-    cut_out.keep_background()
+        cut_out.look(f"{work.identity}-{work.clean_up}", work.matte)
 
 
 def beside(work: Work, view: str) -> None:
@@ -112,11 +134,10 @@ def beside(work: Work, view: str) -> None:
 
 def clean_up(work: Work) -> None:
     """Clean the matte up as the sliders say, at once."""
-    asked = clean_up_controls(work.matte, work.clean_up, f"{work.identity}-{work.version}")
-    if asked != work.clean_up:
-        work.clean_up, work.matte = asked, pipeline.clean(work.matte, asked)
-    if st.button("Reset", key="clean-reset", disabled=asked == CleanUp()):
-        work.clean_up, work.matte = CleanUp(), pipeline.clean(work.matte, CleanUp())
+    controls = f"{work.identity}-{work.version}"
+    work.clean_up = clean_up_controls(work.matte, work.clean_up, controls)
+    if st.button("Reset", key="clean-reset", disabled=work.clean_up == CleanUp()):
+        work.clean_up = CleanUp()
         work.version += 1
         st.rerun(scope="fragment")
 

@@ -37,6 +37,7 @@ VISIBLE = 0.02
 COLOUR_CELL = 8
 """Colours go on beyond the subject at this fraction of the size."""
 AS_IT_IS = CleanUp()
+PREVIEW_PIXELS = 2_000_000
 Refinement = Literal["sampling", "thresholding", "full"]
 
 
@@ -150,6 +151,33 @@ def clean(
     """The same matte with another clean-up: only it and the foreground are done again."""
     kept = [stage for stage in previous.stages if stage.name not in ("Clean-up", "Foreground")]
     return _finished(previous, clean_up, StageLog(on_stage, kept, list(previous.notes)))
+
+
+def preview(matte: TwoPhotoMatte, pixels: int = PREVIEW_PIXELS) -> TwoPhotoMatte:
+    """The same matte at about so many pixels if it has more, to see at once what `clean` does.
+
+    The alignment stays that of the whole photo.
+    """
+    image = reduced(matte.image, pixels)
+    if image is matte.image:
+        return matte
+    size = image.shape[1::-1]
+
+    def small(plane, how=cv2.INTER_AREA):
+        return cv2.resize(plane, size, interpolation=how)
+
+    return replace(
+        matte,
+        image=image,
+        alpha=small(matte.alpha),
+        foreground=small(matte.foreground),
+        trimap=small(matte.trimap, cv2.INTER_NEAREST),
+        mask=small(matte.mask),
+        uncertainty=small(matte.uncertainty),
+        raw_alpha=small(matte.raw_alpha),
+        raw_foreground=small(matte.raw_foreground),
+        refined=small(matte.refined.astype(np.uint8), cv2.INTER_NEAREST) > 0,
+    )
 
 
 def warm_up() -> str:

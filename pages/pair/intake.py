@@ -216,6 +216,7 @@ def sample_pairs() -> None:
         key="pair-samples",
         height="clamp(200px, 34vh, 320px)",
     )
+    st.caption("; ".join(f"{sample.title}: {sample.note}" for sample in shelf.values()))
     if picked:
         sample = shelf[picked]
         name = f"{sample.title}{sample.path.suffix}"

@@ -75,7 +75,7 @@ def lights(checked: Sequence[Light]) -> str:
         advice = f"<p>{escape(light.advice)}</p>" if light.advice else ""
         rows.append(
             f'<li class="{light.state}"><i></i><b>{escape(light.name)}</b><em>{light.state}</em>'
-            f"<span>{light.value:.3g} {escape(light.unit)}</span>{advice}</li>"
+            f"<span>{light.value:.1f} {escape(light.unit)}</span>{advice}</li>"
         )
     return f'<ol class="dm-lights">{"".join(rows)}</ol>'
 
@@ -87,20 +87,24 @@ def clean_up_controls(matte: TwoPhotoMatte, current: CleanUp, version: str) -> C
     """
     pixel = max(matte.alpha.shape) / 1000
 
-    def length(said: str, name: str, most: float, step: float, value: float, least: float = 0.0):
-        return st.slider(
-            said, least * pixel, most * pixel, value * pixel, step * pixel,
-            format="%.1f px", key=f"clean-{name}-{version}",
-        ) / pixel  # fmt: skip
+    def length(said: str, name: str, value: float, least: float = 0.0, most: float = MOST) -> float:
+        """A slider in pixels of this photo for thousandths of its long side."""
+        chosen = st.slider(
+            said,
+            *(each * pixel for each in (least, most, value, most / 50)),
+            format="%.1f px",
+            key=f"clean-{name}-{version}",
+        )
+        return round(chosen / pixel, 2)
 
     threshold = st.slider(
         "Black and white point", 0.0, 1.0, current.threshold, 0.01, key=f"clean-levels-{version}"
     )
-    edge = length("Shrink or grow", "edge", MOST, 0.1, current.dilate - current.erode, -MOST)
-    feather = length("Feather", "feather", MOST, 0.1, current.feather)
-    opened = length("Remove what is thin", "open", MOST, 0.1, current.open)
-    closed = length("Close what is narrow", "close", MOST, 0.1, current.close)
-    holes = length("Fill holes", "holes", MOST_HOLE, 1.0, current.holes)
+    edge = length("Shrink or grow", "edge", current.dilate - current.erode, least=-MOST)
+    feather = length("Feather", "feather", current.feather)
+    opened = length("Remove what is thin", "open", current.open)
+    closed = length("Close what is narrow", "close", current.close)
+    holes = length("Fill holes", "holes", current.holes, most=MOST_HOLE)
     largest = st.toggle("Largest subject only", current.largest, key=f"clean-largest-{version}")
     return CleanUp(threshold, opened, closed, largest, holes, max(0, -edge), max(0, edge), feather)
 
