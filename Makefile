@@ -22,7 +22,7 @@ test: browser compiler lint
 
 # Part of make test.
 train-smoke: $(READY)
-	$(BIN)/pytest tests/training/test_smoke.py
+	$(BIN)/pytest tests/training/test_smoke.py tests/training/test_adversarial.py
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -18,6 +18,8 @@ from pages.components.markup import caption
 from pages.components.pictures import data_url
 
 LADDER_CHOICE = "ladder"
+FAMILIES = {"Portrait": "_iou", "After KNN matting": "_error_ratio", "Two photos": ""}
+"""Networks that can be compared with each other, and how the names of their measures end."""
 TITLES = {
     "development_iou": "IoU, development photos",
     "held_back_fashion_iou": "IoU, street photos",
@@ -25,7 +27,30 @@ TITLES = {
     "uncertainty_loss": "Loss of the uncertainty",
     "development_error_ratio": "Error beside KNN matting, development",
     "train_error_ratio": "Error beside KNN matting, training",
+    "development_mad": "MAD, development scenes",
+    "development_base_mad": "MAD of the base network alone",
+    "train_mad": "MAD, training scenes",
+    "development_empty_mad": "MAD where nobody is to be seen",
+    "development_apart": "Difference from the supervising alpha",
     "train_loss": "Loss",
+}
+BALANCE = {
+    "Generator and discriminator: loss": {
+        "generator_loss": "generator",
+        "discriminator_loss": "discriminator",
+    },
+    "What the discriminator says, 1 for a photo": {
+        "photo_score": "of photos",
+        "composite_score": "of composites",
+    },
+}
+"""Charts of an adversarial run: measures, and what their lines are called."""
+FIGURES = {
+    "development_iou": "{:.2%}",
+    "development_error_ratio": "{:.3f}",
+    "development_mad": "{:.4f}",
+    "development_empty_mad": "{:.4f}",
+    "development_apart": "{:.4f}",
 }
 SETTINGS = {
     "network": "network",
@@ -39,10 +64,15 @@ SETTINGS = {
     "batch": "batch",
     "encoder_rate": "learning rate, encoder",
     "decoder_rate": "learning rate, decoder",
+    "rate": "learning rate",
+    "discriminator_rate": "learning rate, discriminator",
+    "discriminator_every": "steps for one of the discriminator",
+    "supervision": "weight of the first network",
+    "halved_every": "epochs that halve it",
     "seed": "seed",
 }
 IOU_TICKS = (40, 60, 80, 90, 94, 96, 97, 98, 99)
-LOSS_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+LOSS_TICKS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 WATCH_SECONDS = 10.0
 RIGHTS = (
     "<b>Academic use only.</b> The network learned from EG1800 (Shen et al. 2016), which may be "
@@ -116,15 +146,19 @@ def watched(section: Callable[[], None]) -> Callable[[], None]:
 
 def curves() -> None:
     """Choose runs by a hyperparameter; their curves over each other."""
-    runs = all_runs()
+    families = by_family(all_runs())
+    family = st.segmented_control(
+        "Networks", list(families), default=next(iter(families)), key="family", required=True
+    )
+    runs = families[family]
     by, which, smooth = st.columns([3, 7, 3], gap="medium", vertical_alignment="bottom")
     differing = hyperparameters(list(runs.values()))
     with by:
         chosen = st.selectbox(
             "Compare by",
             [LADDER_CHOICE, *differing],
-            format_func=heading,
-            key="compare-by",
+            format_func=lambda name: heading(name, family),
+            key=f"compare-by-{family}",
         )
     values = {
         name: value_of(run, chosen)
@@ -135,10 +169,10 @@ def curves() -> None:
     default = [value for value in options if chosen != LADDER_CHOICE or value in rung_titles()]
     with which:
         kept = st.multiselect(
-            heading(chosen),
+            heading(chosen, family),
             options,
             default=default or options,
-            key=f"values-{chosen}",
+            key=f"values-{family}-{chosen}",
             placeholder="Choose what to compare",
         )
     with smooth:
@@ -151,13 +185,27 @@ def curves() -> None:
         st.html(caption("Choose at least one value to see the runs that have it."))
         return
     labels = {run.name: label_of(run, values[run.name], chosen) for run in shown}
-    draw(shown, labels, differing, smoothing)
+    draw(family, shown, labels, differing, smoothing)
+
+
+def by_family(runs: dict[str, Run]) -> dict[str, dict[str, Run]]:
+    """The runs of each family that has any."""
+    families = {family: {} for family in FAMILIES}
+    for name, run in runs.items():
+        measures = set(run.curves["measure"])
+        known = (f for f, end in FAMILIES.items() if any(m.endswith(end) for m in measures))
+        families[next(known, list(FAMILIES)[-1])][name] = run
+    return {family: members for family, members in families.items() if members}
 
 
 def draw(
-    runs: Sequence[Run], labels: dict[str, str], differing: Sequence[str], smoothing: float
+    family: str,
+    runs: Sequence[Run],
+    labels: dict[str, str],
+    differing: Sequence[str],
+    smoothing: float,
 ) -> None:
-    """Two charts: how well the runs do, and their loss."""
+    """Charts of how well the runs do, of their loss, and of the balance of adversarial ones."""
     measures = [m for m in TITLES if m != "train_loss" and any(len(r.curve(m)) for r in runs)]
     well, loss = st.columns(2, gap="medium")
     with well:
@@ -167,7 +215,7 @@ def draw(
             default=measures[0] if measures else None,
             format_func=TITLES.get,
             label_visibility="collapsed",
-            key="measure",
+            key=f"measure-{family}",
             required=True,
         )
         if measure:
@@ -175,6 +223,12 @@ def draw(
     with loss:
         st.html(f'<p class="dm-chart-title">{TITLES["train_loss"]}</p>')
         charts.chart(curve_chart(runs, labels, differing, "train_loss", smoothing), "loss")
+    adversarial = [run for run in runs if len(run.curve("discriminator_loss"))]
+    if adversarial:
+        for place, title in zip(st.columns(2, gap="medium"), BALANCE, strict=True):
+            with place:
+                st.html(f'<p class="dm-chart-title">{title}</p>')
+                charts.chart(balance_chart(adversarial, labels, BALANCE[title], smoothing), title)
     if going := [run for run in runs if run.going]:
         said = ", ".join(f"{escape(run.name)} after {run.epochs:.1f} epochs" for run in going)
         st.html(caption(f"Going on: {said}. Looked at again every {WATCH_SECONDS:.0f} s."))
@@ -232,8 +286,31 @@ def curve_chart(
             best = max(rung.original or 0 for rung in LADDER)
             reference(plot, best, f"the original project, {best} %", charts.PALE)
     charts.dressed(plot, 430)
-    plot.update_layout(uirevision="kept", legend={"font_size": 12, "traceorder": "normal"})
+    plot.update_layout(
+        uirevision="kept", showlegend=True, legend={"font_size": 12, "traceorder": "normal"}
+    )
     return plot
+
+
+def balance_chart(
+    runs: Sequence[Run], labels: dict[str, str], measures: dict[str, str], smoothing: float
+) -> go.Figure:
+    """Two measures of adversarial runs over the epochs, smoothed, one drawn and one dashed."""
+    plot = go.Figure()
+    for index, run in enumerate(runs):
+        for dash, (measure, said) in zip(("solid", "dash"), measures.items(), strict=True):
+            curve = run.curve(measure)
+            plot.add_scatter(
+                x=curve["epoch"],
+                y=curve["value"].ewm(alpha=1 - smoothing).mean(),
+                name=f"{said} ({escape(labels[run.name])})",
+                mode="lines",
+                line={"color": charts.COLOURS[index % len(charts.COLOURS)], "dash": dash},
+                hovertemplate=f"{said}: %{{y:.3f}} after %{{x:.1f}} epochs<extra></extra>",
+            )
+    plot.update_xaxes(title="epoch", rangemode="tozero")
+    plot.update_yaxes(rangemode="tozero")
+    return charts.dressed(plot, 320)
 
 
 def scaled(values: pd.Series, iou: bool) -> pd.Series:
@@ -293,13 +370,17 @@ def worded(value: object) -> str:
     if value in (None, "", []):
         return "–"
     if isinstance(value, list) and all(isinstance(each, list) for each in value):
-        return ", ".join(
-            f"{size[0]} × {size[1]}" + (f" from {start:.0%}" if start else "")
-            for start, size in value
-        )
+        return ", ".join(stage(*each) for each in value)
     if isinstance(value, list):
         return ", ".join(str(each) for each in value)
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def stage(start: float, size: Sequence[int] | int, smaller: float = 1) -> str:
+    """A stage of a curriculum: from when on, (height, width) or side, how reduced for the base."""
+    height, width = size if isinstance(size, Sequence) else (size, size)
+    reduced = f" seen at 1 : {smaller:g}" if smaller > 1 else ""
+    return f"{height} × {width}{reduced}" + (f" from {start:.0%}" if start else "")
 
 
 def label_of(run: Run, value: str, by: str) -> str:
@@ -319,8 +400,10 @@ def rung_titles() -> list[str]:
     return [rung.title for rung in LADDER]
 
 
-def heading(name: str) -> str:
-    """A setting as a label of its own."""
+def heading(name: str, family: str = "Portrait") -> str:
+    """A setting as a label of its own; only portrait networks have a ladder."""
+    if name == LADDER_CHOICE and family != "Portrait":
+        return "Run"
     return spoken(name)[:1].upper() + spoken(name)[1:]
 
 
@@ -330,7 +413,7 @@ def spoken(name: str) -> str:
 
 
 def predictions() -> None:
-    """The sample portraits through the network of a run, epoch by epoch."""
+    """What the network of a run makes of some photos, epoch by epoch."""
     runs = {name: run for name, run in all_runs().items() if run.samples}
     if not runs:
         return
@@ -366,10 +449,8 @@ def predictions() -> None:
 def facts(run: Run, epoch: int) -> str:
     """What the run was made of and how it came about."""
     record = run.record
-    reached = run.curve("development_iou")
-    reached = reached[reached["epoch"] <= epoch + 0.5]["value"]
     rows = {
-        "IoU, development photos": f"{reached.iloc[-1]:.2%}" if len(reached) else None,
+        **{TITLES[measure]: reached(run, measure, epoch) for measure in FIGURES},
         **{spoken(name): worded(run.settings[name]) for name in ordered(run.settings)},
         "training": f"{record.seconds / 60:.0f} min" if record.seconds else None,
         "on": record.hardware,
@@ -383,6 +464,13 @@ def facts(run: Run, epoch: int) -> str:
     )
     command = f"<pre><code>{escape(record.command)}</code></pre>" if record.command else ""
     return f'<dl class="dm-table dm-run">{listed}</dl>{command}'
+
+
+def reached(run: Run, measure: str, epoch: int) -> str | None:
+    """A figure as it was after so many epochs; None if it was never taken."""
+    curve = run.curve(measure)
+    values = curve[curve["epoch"] <= epoch + 0.5]["value"]
+    return FIGURES[measure].format(values.iloc[-1]) if len(values) else None
 
 
 def weights() -> None:

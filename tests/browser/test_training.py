@@ -1,5 +1,7 @@
 """Training: the ladder, curves to compare, sample predictions, the weights and their terms."""
 
+import json
+
 import cv2
 import numpy as np
 import pandas as pd
@@ -26,6 +28,26 @@ def going(runs_folder):
         cv2.imwrite(str(folder / "samples" / f"{epoch:04d}.jpg"), sheet)
     write_log(folder, GOING)
     return folder
+
+
+@pytest.fixture(scope="module", autouse=True)
+def two_photo_runs(runs_folder):
+    """A run of two-photo matting, and one that tunes it adversarially."""
+    step = np.arange(40)
+    axes = {"epoch": step // 10, "step": step, "train_loss": 1 / (step + 2)}
+    joint = pd.DataFrame(axes | {"train_mad": 0.4 / (step + 2), "development_mad": 0.02})
+    scores = {"generator_loss": 0.3, "discriminator_loss": 0.2}
+    scores |= {"photo_score": 0.6, "composite_score": 0.4, "development_empty_mad": 0.0123}
+    for name, table, hparams in (
+        ("joint", joint, {"curriculum": [[0.0, 512, 2.0], [0.4, 640, 3.0]]}),
+        ("adversarial", pd.DataFrame(axes | scores), {"supervision": 0.05}),
+    ):
+        folder = runs_folder / f"two-photo-{name}"
+        (folder / "samples").mkdir(parents=True)
+        table.to_csv(folder / "metrics.csv", index=False)
+        (folder / "hparams.yaml").write_text(yaml.dump({"epochs": 4} | hparams))
+        (folder / "run.json").write_text(json.dumps({"pictures": ["Photo", "Predicted alpha"]}))
+        cv2.imwrite(str(folder / "samples" / "0004.jpg"), np.full((160, 320, 3), 90, np.uint8))
 
 
 def write_log(folder, epochs):
@@ -126,6 +148,27 @@ def test_sample_predictions_epoch_by_epoch_and_what_the_run_was_made_of(training
     training.get_by_role("slider", name="After epoch").press("Home")
     first = training.locator(".dm-sheet img[alt$='six-more after epoch 2']")
     comes_to(lambda: seen(first).mean() == pytest.approx(80, abs=2))
+
+
+def test_two_photo_runs_are_compared_among_themselves_with_their_balance(training):
+    training.get_by_role("radio", name="Two photos").click()
+    expect(training.locator(".js-plotly-plot")).to_have_count(4)
+    expect(names(training)).to_have_count(1)
+    expect(names(training)).to_have_text("two-photo-joint")
+    expect(names(training, 1)).to_have_count(2)
+    expect(training.locator(".js-plotly-plot").first).not_to_contain_text("in the paper")
+    for chart, said in ((2, "generator"), (3, "of photos")):
+        expect(names(training, chart).first).to_have_text(f"{said} (two-photo-adversarial)")
+        assert len(drawn(training, chart)) == 2
+
+
+def test_sample_pictures_of_a_two_photo_run_have_their_titles_and_its_figures(training):
+    choose(training, "Run", "two-photo-adversarial")
+    expect(training.locator(".dm-sheet figcaption")).to_have_text("PhotoPredicted alpha")
+    expect(training.locator(".dm-run")).to_contain_text("MAD where nobody is to be seen0.0123")
+    choose(training, "Run", "two-photo-joint")
+    expect(training.locator(".dm-run")).to_contain_text("MAD, development scenes0.0200")
+    expect(training.locator(".dm-run")).to_contain_text("640 × 640 seen at 1 : 3 from 40%")
 
 
 def test_a_run_that_goes_on_is_watched(training, going):

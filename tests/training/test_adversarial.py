@@ -152,6 +152,8 @@ def test_a_run_logs_the_balance_and_shows_every_stage(run):
         "development_empty_mad",
     }
     assert logged <= set(read.curves["measure"])
+    for loss in ("generator_loss", "discriminator_loss"):
+        assert read.curve(loss)["value"].nunique() == TINY.epochs
     assert read.epochs == TINY.epochs
     assert read.curve("development_apart")["value"].iloc[0] == 0
     assert read.curve("development_apart")["value"].iloc[-1] > 0
