@@ -77,7 +77,11 @@ class Settings:
 
 BASE = Settings(epochs=40, curriculum=((0.0, 160, 1.0), (0.45, 224, 1.0), (0.8, 288, 1.0)))
 JOINT = Settings(
-    epochs=12, samples=400, batch=6, rate=4e-4, curriculum=((0.0, 512, 2.0), (0.4, 640, 3.0))
+    epochs=12,
+    samples=400,
+    batch=6,
+    rate=4e-4,
+    curriculum=((0.0, 512, 2.0), (0.35, 640, 3.0), (0.75, 768, 4.0)),
 )
 RECIPES = {"base": BASE, "joint": JOINT}
 
