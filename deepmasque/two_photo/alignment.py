@@ -49,6 +49,8 @@ LEAST_COVERED = 0.3
 ELSEWHERE = 0.1
 """Share of textured blocks that agree, below which two photos show different places."""
 NOTED_GAIN = 0.03
+UNSURE = UNTEXTURED = 0.5
+"""Confidence below which the user is told so, and what it is where nothing is textured."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ def align(image: NDArray[np.uint8], plate: NDArray[np.uint8], mode: Mode = "auto
         laid = small.laid(transform)
         seen = agreement(small.image, laid.plate, laid.covered)
     missed = misses(transform, found.tracks) / found.unit
+    confidence = _confidence(seen, laid, missed)
     full, covered = warped(plate, transform, image.shape[:2])
     return Alignment(
         plate=exposed(full, laid.gain, laid.bias),
@@ -124,10 +127,14 @@ def align(image: NDArray[np.uint8], plate: NDArray[np.uint8], mode: Mode = "auto
         shift=found.move(kind),
         gain=laid.gain,
         bias=laid.bias,
-        confidence=_confidence(seen, laid, missed),
+        confidence=confidence,
         notes=(
             _movement_note(found, kind, mode, seen.share(laid.covered) is not None),
             *_plate_notes(found, covered, laid),
+            *(
+                ["The plate fits only in part: check the matte's background."]
+                * (confidence < UNSURE)
+            ),
         ),
     )
 
@@ -282,7 +289,10 @@ def _person(image: NDArray[np.uint8]) -> NDArray[np.float32]:
 def _confidence(seen: Agreement, laid: Laid, missed: NDArray[np.float64]) -> float:
     agreeing = seen.share(laid.background)
     if agreeing is None:
-        return 0.5
+        # Either nothing is textured, or whatever is textured changed.
+        agreeing = seen.share(laid.covered)
+    if agreeing is None:
+        return UNTEXTURED
     error = float(np.median(missed)) if len(missed) else 0.0
     return agreeing / (1 + error**2)
 

@@ -1,6 +1,8 @@
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from deepmasque.errors import AlignmentError
 from deepmasque.image import read_image
@@ -213,6 +215,38 @@ def test_different_places_are_named():
     for elsewhere in (place(16), place(15)[:, ::-1].copy()):
         with pytest.raises(AlignmentError, match="different places"):
             align(image, elsewhere)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.integers(1, 48), min_size=4, max_size=4),
+    st.integers(0, 1000),
+    st.sampled_from([1, 6, 24]),
+)
+def test_any_two_photos_give_an_alignment_or_a_sentence(lengths, seed, cell):
+    rng = np.random.default_rng(seed)
+    image, plate = (
+        cv2.resize(
+            rng.integers(0, 256, (cell, cell, 3), dtype=np.uint8),
+            (width, height),
+            interpolation=cv2.INTER_NEAREST,
+        )
+        for height, width in (lengths[:2], lengths[2:])
+    )
+    try:
+        found = align(image, plate)
+    except AlignmentError as error:
+        assert str(error).endswith(".")
+    else:
+        assert found.plate.shape == image.shape
+        assert np.isfinite(found.transform).all()
+        assert 0 <= found.confidence <= 1
+
+
+def test_a_plate_that_fits_badly_is_told():
+    plate = place(5)
+    image, _ = with_subject(seen(plate, camera((9, 6))))
+    assert "only in part" in align(image, plate, "tripod").notes[-1]
 
 
 def test_an_unknown_mode_is_refused():
