@@ -71,7 +71,8 @@ class Alignment:
     shift: mean displacement of the plate's corners, in pixels of the photo.
     gain, bias: (3,) float64, plate * gain + bias = photo; the bias in levels.
     confidence: 0..1, agreement x precision. Agreement is the share of the plate's textured blocks
-        outside the probable subject that correlate with the photo by more than 0.7. Precision is
+        outside the probable subject (of all, if that leaves none) that correlate with the photo by
+        more than 0.7. Precision is
         1 / (1 + e^2), e the median distance by which the transform misses tracked corners, in
         pixels of a photo of one megapixel. Where nothing is textured, nothing contradicts and
         nothing confirms: 0.5.

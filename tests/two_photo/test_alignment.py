@@ -217,7 +217,7 @@ def test_different_places_are_named():
             align(image, elsewhere)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(
     st.lists(st.integers(1, 48), min_size=4, max_size=4),
     st.integers(0, 1000),
