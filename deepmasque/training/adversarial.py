@@ -255,7 +255,7 @@ class Shots(lightning.LightningDataModule):
 
     def val_dataloader(self) -> list[DataLoader]:
         parts = (self.development, self.empty)
-        return [DataLoader(Unmoved(self.settings, part), self.settings.batch) for part in parts]
+        return [DataLoader(Unmoved(self.settings, part), SHOWN) for part in parts]
 
 
 class AdversarialTask(TwoPhotoTask):

@@ -36,6 +36,8 @@ HELD_BACK_EVERY = 5
 SHORTEST = 5
 """Frames of a stretch without anybody that make a plate."""
 MEDIAN_OF = 15
+BESIDE = 5
+"""Frames before and after such a stretch in which there may be no more than a shadow."""
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,8 @@ def _listed(video: Path, plate: Path, side: int, frames: int) -> Named:
         raise SettingsError(f"{plate} cannot be used: {error}") from error
     stretches = [stretch[: max(0, count - stretch.start)] for stretch in listed]
     empty = sorted({number for stretch in stretches for number in stretch})
-    taken = sorted(set(range(count)) - set(empty))
+    beside = {number + offset for number in empty for offset in range(-BESIDE, BESIDE + 1)}
+    taken = sorted(set(range(count)) - beside)
     names = _chosen(taken, frames, count) | _chosen(empty, 0, count, "empty")
     grounds = [_spread(list(stretch), MEDIAN_OF) for stretch in stretches]
     grounds = [numbers for numbers in grounds if len(numbers) >= min(SHORTEST, len(empty))]
