@@ -313,7 +313,8 @@ def start_from(network: TwoPhotoNetwork, weights: Path) -> None:
     if weights.suffix == ".ckpt":
         content = torch.load(weights, map_location="cpu", weights_only=True)["state_dict"]
         theirs = {name.removeprefix("network."): value for name, value in content.items()}
-        network.load_state_dict({k: v for k, v in theirs.items() if k in network.state_dict()})
+        ours = network.state_dict()
+        network.load_state_dict({name: theirs[name] for name in ours if name in theirs})
         return
     from safetensors.torch import load_file
 
