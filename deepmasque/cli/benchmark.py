@@ -29,9 +29,10 @@ def benchmark(
     data: Annotated[
         str,
         typer.Option(
-            metavar="DIR|samples",
-            help="Photos to compare on: the project's samples, a folder with images/ and masks/,"
-            " one with input/, alpha/ and trimap1/ (trimap2/ …), or a plain one, without truth.",
+            metavar="DIR|samples|pairs",
+            help="Photos to compare on: the project's samples or sample pairs, a folder with"
+            " images/ and masks/ (plates/), one with input/, alpha/ and trimap1/ (trimap2/ …), or a"
+            " plain one, without truth. NAME_plate.jpg is the plate of NAME.jpg.",
         ),
     ],
     out: Annotated[Path, typer.Option(metavar="RUN", help="Folder for alphas, table, report.")],
@@ -59,6 +60,8 @@ def benchmark(
 
         photos = scenes(data, None if ids is None else ids.read_text().split())
         picked = chosen(methods)
+        if methods == "all" and not any(photo.plate for photo in photos):
+            picked = [method for method in picked if method.needs != "image and plate"]
         with progress_bar(disable=quiet) as progress:
             task = progress.add_task("", total=len(photos) * len(picked))
 

@@ -35,11 +35,13 @@ from deepmasque.evaluation.metrics import scores
 from deepmasque.image import SUFFIXES, read_trimap, write_atomic
 from deepmasque.portrait.trimap import BACKGROUND, FOREGROUND
 from deepmasque.provenance import commit, hardware
+from deepmasque.two_photo.batch import PLATE_ENDING
 
 if TYPE_CHECKING:
     import pandas as pd
 
 WORKER = (sys.executable, "-m", "deepmasque.evaluation.worker")
+NO_PLATE = "There is no plate, the same place without the subject."
 PATIENCE = 0.1
 """Seconds between two looks whether to stop."""
 
@@ -48,8 +50,9 @@ PATIENCE = 0.1
 class Scene:
     """A photo to be matted, and what is known of it.
 
-    name: unlike the others', fit for the name of a file. image, truth, trimap: picture files; the
-    truth is a mask or an alpha. trimaps: which set of trimaps it is where there are several.
+    name: unlike the others', fit for the name of a file. image, truth, trimap, plate: picture
+    files; the truth is a mask or an alpha. trimaps: which set of trimaps it is where there are
+    several.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Scene:
     truth: Path | None = None
     trimap: Path | None = None
     trimaps: str = ""
+    plate: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -143,18 +147,23 @@ ShouldStop = Callable[[], bool]
 def scenes(data: str | Path, ids: Iterable[str] | None = None) -> list[Scene]:
     """The photos of a folder, whatever its layout.
 
-    data: "samples" for the project's own; a folder with images/ and masks/ (as EG1800); one with
-    input/, alpha/ and trimap*/ (as alphamatting.com, every set of trimaps for itself); or just a
-    folder of photos, whose alphas then have no truth to be compared with. Files belong together by
-    name. ids: take only the photos of these names, without suffix.
+    data: "samples" or "pairs" for the project's own; a folder with images/ and masks/ (as EG1800),
+    perhaps with plates/; one with input/, alpha/ and trimap*/ (as alphamatting.com, every set of
+    trimaps for itself); or just a folder of photos, whose alphas then have no truth to be compared
+    with. Files belong together by name; NAME_plate.jpg beside NAME.jpg is its plate. ids: take only
+    the photos of these names, without suffix.
     Raises DeepMasqueError if there are none.
     """
     wanted = None if ids is None else set(ids)
     folder = Path(data)
     if str(data) == "samples":
         found = [Scene(sample.name, sample.path) for sample in samples.portraits()]
+    elif str(data) == "pairs":
+        found = [
+            Scene(each.name, each.path, each.truth, plate=each.plate) for each in samples.pairs()
+        ]
     elif (folder / "images").is_dir() and (folder / "masks").is_dir():
-        found = _paired(folder / "images", folder / "masks")
+        found = _paired(folder / "images", folder / "masks", folder / "plates")
     elif (folder / "input").is_dir():
         found = _alphamatting(folder)
     elif folder.is_dir():
@@ -277,6 +286,9 @@ class _Run:
     ) -> Row:
         """The row with its figures, or with the reason why there are none."""
         trimap = scene.trimap if method.needs == "image and trimap" else None
+        plate = scene.plate if method.needs == "image and plate" else None
+        if method.needs == "image and plate" and plate is None:
+            return replace(row, error=NO_PLATE)
         if trimap is not None:
             row = replace(row, trimap="given")
         if drawn is not None:
@@ -290,7 +302,7 @@ class _Run:
             self.out / kind / f"{place}{suffix}"
             for kind, suffix in (("alphas", ".png"), ("rows", ".json"))
         )
-        decisive = [_fingerprint(path) for path in (scene.image, trimap, scene.truth)]
+        decisive = [_fingerprint(path) for path in (scene.image, trimap, plate, scene.truth)]
         decisive += [_fingerprint(scene.trimap), method.name, row.version, row.hardware]
         kept = _kept(stored, decisive)
         if kept is not None and alpha.is_file():
@@ -302,6 +314,7 @@ class _Run:
         task = {
             "image": str(scene.image),
             "trimap": None if trimap is None else str(trimap),
+            "plate": None if plate is None else str(plate),
             "alpha": str(alpha),
         }
         row = replace(row, **worker.ask(task))
@@ -416,10 +429,20 @@ def _scored(row: Row, alpha: Path, scene: Scene) -> Row:
         return replace(row, notes=f"{row.notes} No errors: {error}".strip())
 
 
-def _paired(photos: Path, truths: Path | None) -> list[Scene]:
-    """Every photo of a folder with the truth of its name."""
-    of = _by_stem(truths) if truths else {}
-    return [Scene(name, path, of.get(path.stem)) for name, path in _named(photos)]
+def _paired(photos: Path, truths: Path | None, plates: Path | None = None) -> list[Scene]:
+    """Every photo of a folder with the truth and the plate of its name."""
+    truth_of, plate_of = ({} if folder is None else _by_stem(folder) for folder in (truths, plates))
+    beside = _by_stem(photos)
+    of = {
+        stem: path
+        for stem in beside
+        if (path := plate_of.get(stem) or beside.get(f"{stem}{PLATE_ENDING}"))
+    }
+    return [
+        Scene(name, path, truth_of.get(path.stem), plate=of.get(path.stem))
+        for name, path in _named(photos)
+        if path not in of.values()
+    ]
 
 
 def _alphamatting(folder: Path) -> list[Scene]:

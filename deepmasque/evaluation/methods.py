@@ -3,7 +3,7 @@
 import hashlib
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Literal
@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deepmasque.engine import Engine, portrait_engine, refinement_engine
+from deepmasque.engine import Engine, portrait_engine, refinement_engine, two_photo_engines
 from deepmasque.errors import DeepMasqueError
 from deepmasque.portrait import knn_matting, mediapipe_graphs
 from deepmasque.portrait.alignment import placements
@@ -21,18 +21,21 @@ from deepmasque.portrait.pipeline import prior
 from deepmasque.portrait.refinement import refined
 from deepmasque.portrait.segmentation import person_probability
 from deepmasque.portrait.trimap import BACKGROUND, FOREGROUND, UNKNOWN, checked, from_mask
+from deepmasque.two_photo import pipeline as two_photo
 from deepmasque.weights import MODELS
 
 Image = NDArray[np.uint8]
 Trimap = NDArray[np.uint8]
-Solver = Callable[[Image, Trimap | None], NDArray]
-"""(H, W, 3) uint8 sRGB, and (H, W) uint8 where a trimap is needed, to alpha, (H, W) in 0..1. What
-the user should know of this one result is given out as a warning (UserWarning)."""
-Needs = Literal["image", "image and trimap"]
+Solver = Callable[[Image, Trimap | Image | None], NDArray]
+"""(H, W, 3) uint8 sRGB, and what is needed beside it, a trimap (H, W) uint8 or a plate (h, w, 3)
+uint8, to alpha, (H, W) in 0..1. What the user should know of this one result is given out as a
+warning (UserWarning)."""
+Needs = Literal["image", "image and trimap", "image and plate"]
 
 OURS = "DeepMasque, MIT"
 SHEN = "Shen et al., Automatic Portrait Segmentation for Image Stylization, 2016"
 CHEN = "Chen, Li, Tang, KNN Matting, 2013"
+LIN = "Lin et al., Real-Time High-Resolution Background Matting, 2021"
 LEVIN = "Levin, Lischinski, Weiss, A Closed-Form Solution to Natural Image Matting, 2008"
 GRABCUT_ROUNDS = 5
 
@@ -67,7 +70,8 @@ def methods() -> tuple[Method, ...]:
     """All methods in the order of the table: ours, the textbooks', other projects'."""
     from deepmasque.evaluation.peers import peers
 
-    return (*_portrait(), *_knn(), *_pymatting(), _selfie(), _grabcut(), *peers())
+    ours = (*_portrait(), *_knn(), _two_photo())
+    return (*ours, *_pymatting(), _selfie(), _grabcut(), *peers())
 
 
 def method(name: str) -> Method:
@@ -172,6 +176,20 @@ def _knn() -> list[Method]:
     ]
 
 
+def _two_photo() -> Method:
+    def solve(image: Image, plate: Image | None) -> NDArray[np.float32]:
+        matte = two_photo.matte_two_photo(image, plate)
+        for note in matte.notes:
+            warnings.warn(note, stacklevel=2)
+        return matte.alpha
+
+    return replace(
+        _ours("two-photo", "Two photos", "image and plate", LIN, solve),
+        device=lambda: two_photo_engines()[0].device,
+        version=lambda: _own_version(Path(two_photo.__file__).parent),
+    )
+
+
 def _pymatting() -> list[Method]:
     kinds = [
         ("cf", "closed form", LEVIN),
@@ -270,9 +288,13 @@ def _ours(
     return Method(name, title, needs, credit, lambda: solver, _own_version, device)
 
 
-def _own_version() -> str:
-    """The project's version, and a digest of the code and the weights that decide our mattes."""
-    stages = Path(knn_matting.__file__).parent
-    files = [*sorted(stages.glob("*.py")), MODELS / "manifest.json"]
+def _own_version(*more: Path) -> str:
+    """The project's version, and a digest of the code and the weights that decide our mattes.
+
+    more: folders whose code does so too.
+    """
+    stages = (Path(knn_matting.__file__).parent, *more)
+    files = [file for folder in stages for file in sorted(folder.glob("*.py"))]
+    files.append(MODELS / "manifest.json")
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
     return f"DeepMasque {version('deepmasque')}, code and weights {digest[:8]}"

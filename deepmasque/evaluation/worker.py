@@ -3,7 +3,7 @@
 `python -m deepmasque.evaluation.worker METHOD` loads the method and runs it once on a small photo;
 then it answers every task on standard input, one JSON object a line, with one on standard output:
 
-    {"image": FILE, "trimap": FILE or null, "alpha": FILE}
+    {"image": FILE, "trimap": FILE or null, "plate": FILE or null, "alpha": FILE}
     {"seconds": …, "cpu_seconds": …, "peak_mb": …, "added_mb": …, …}  or  {"error": SENTENCE}
 
 The first line is the answer to loading. When standard input ends, so does the process, whatever it
@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 from deepmasque import samples
 from deepmasque.batch import reason
 from deepmasque.errors import DeepMasqueError
-from deepmasque.evaluation.methods import Method, Solver, method, pipeline_trimap
+from deepmasque.evaluation.methods import Image, Method, Solver, method, pipeline_trimap
 from deepmasque.image import encode_png, read_image, read_trimap, write_atomic
 from deepmasque.memory import PeakMeter, peak_mb
 
@@ -82,24 +82,34 @@ def _loaded(chosen: Method) -> tuple[Solver, dict]:
         raise DeepMasqueError(why_not)
     start = perf_counter()
     solver = chosen.load()
-    image = cv2.resize(read_image(samples.portraits()[0].path), (128, 128))
-    trimap = np.repeat(np.uint8([[0, 128, 255, 0]]), 32, axis=1).repeat(128, axis=0)
+    if chosen.needs == "image and plate":
+        pair = samples.pairs()[0]
+        image, beside = _small(pair.path), _small(pair.plate)
+    else:
+        image = _small(samples.portraits()[0].path)
+        beside = np.repeat(np.uint8([[0, 128, 255, 0]]), 32, axis=1).repeat(128, axis=0)
     with warnings.catch_warnings(), contextlib.suppress(Exception):  # the images' own errors tell
         warnings.simplefilter("ignore")
-        solver(image, trimap)
+        solver(image, beside)
     return solver, {"device": chosen.device(), "load_seconds": perf_counter() - start}
+
+
+def _small(photo: Path) -> Image:
+    return cv2.resize(read_image(photo), (128, 128), interpolation=cv2.INTER_AREA)
 
 
 def _measured(solver: Solver, task: dict) -> dict:
     """Solve one image, write its alpha, and tell what it took. Reading and writing do not count."""
     image = read_image(Path(task["image"]))
-    trimap = read_trimap(Path(task["trimap"])) if task["trimap"] else None
+    beside = read_trimap(Path(task["trimap"])) if task["trimap"] else None
+    if task["plate"]:
+        beside = read_image(Path(task["plate"]))
     _let_go()
     meter = PeakMeter()
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
         start, cpu_start = perf_counter(), process_time()
-        alpha = solver(image, trimap)
+        alpha = solver(image, beside)
         seconds, cpu_seconds = perf_counter() - start, process_time() - cpu_start
     peak, added = peak_mb(), meter.added_mb()
     write_atomic(task["alpha"], encode_png(_eight_bit(alpha, image.shape[:2])))

@@ -13,9 +13,10 @@ from pages.comparison.run import Run, choose_methods, watched
 from pages.components.markup import caption
 
 LAYOUTS = (
-    "“samples”, or a folder on this machine: of photos; of images/ and masks/; or of input/, alpha/"
-    " and trimaps, as alphamatting.com has them. What is finished is kept, and a run that was"
-    " cancelled goes on where it stopped."
+    "“samples”, “pairs”, or a folder on this machine: of photos; of images/ and masks/, perhaps"
+    " plates/; or of input/, alpha/ and trimaps, as alphamatting.com has them. NAME_plate.jpg is"
+    " the plate of NAME.jpg. What is finished is kept, and a run that was cancelled goes on where"
+    " it stopped."
 )
 
 

@@ -17,6 +17,8 @@ from pages.components.pictures import TILE_SIDE, cut_out_urls, picture_url
 FOLDER = RUNS / "dashboard"
 TABLES = Path(__file__).parents[2] / "docs" / "benchmarks"
 SAMPLES = "samples"
+OWN = {SAMPLES: "Samples", "pairs": "Sample pairs"}
+"""Photos of the project, and what they are called."""
 PHOTOS = "photos.txt"
 TILE_PIXELS = 1_000_000
 
@@ -39,8 +41,8 @@ class Measured:
 
 
 def folder_of(photos: str) -> Path:
-    """Where the results on some photos, a folder or "samples", are kept; remembers the photos."""
-    name = "-".join(Path(photos).resolve().parts[1:]) if photos != SAMPLES else SAMPLES
+    """Where the results on some photos, a folder or of OWN, are kept; remembers the photos."""
+    name = photos if photos in OWN else "-".join(Path(photos).resolve().parts[1:])
     out = FOLDER / name
     out.mkdir(parents=True, exist_ok=True)
     write_atomic(out / PHOTOS, photos.encode())
@@ -50,7 +52,7 @@ def folder_of(photos: str) -> Path:
 def measured_in(out: Path) -> Measured:
     """The run whose results lie in a folder."""
     photos = (out / PHOTOS).read_text(encoding="utf-8")
-    name = "Samples" if photos == SAMPLES else Path(photos).name
+    name = OWN.get(photos) or Path(photos).name
     return Measured(name, read_table(out), out, photos)
 
 

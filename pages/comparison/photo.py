@@ -11,6 +11,7 @@ import streamlit as st
 from numpy.typing import NDArray
 
 import deepmasque
+from deepmasque import samples
 from deepmasque.evaluation.benchmark import Row, Scene
 from deepmasque.evaluation.comparison import (
     Truth,
@@ -20,7 +21,7 @@ from deepmasque.evaluation.comparison import (
     painted_truth,
 )
 from deepmasque.evaluation.methods import Method
-from deepmasque.image import SUFFIXES, encode_png, read_trimap, reduced, write_atomic
+from deepmasque.image import SUFFIXES, encode_png, read_image, read_trimap, reduced, write_atomic
 from deepmasque.portrait import pictures
 from deepmasque.portrait.trimap import Stroke, from_mask, painted
 from pages.comparison.figures import HEADINGS, MEANING, figure_table
@@ -29,7 +30,7 @@ from pages.components import brush, side_by_side
 from pages.components.intake import PhotoPage, another_photo, title
 from pages.components.markup import caption, chips, cost
 from pages.components.pictures import TILE_SIDE, brush_pictures, cut_out_urls, picture_url
-from pages.components.shelf import backgrounds
+from pages.components.shelf import Job, backgrounds
 
 PAGE = PhotoPage("compare", kept=("comparison", "compare-run"))
 MOST_PIXELS = 1_000_000  # what the slowest methods do in a minute
@@ -59,6 +60,7 @@ class Comparison:
     failures: dict[str, str] = field(default_factory=dict)
     uploads: int = 0
     truth: Truth | None = None
+    plate: Path | None = None
     errors: dict[str, dict[str, float]] = field(default_factory=dict)
     folder: TemporaryDirectory = field(default_factory=TemporaryDirectory)
     identity: str = field(default_factory=lambda: uuid4().hex)
@@ -77,6 +79,13 @@ class Comparison:
         if self.truth and result.identity not in self.errors:
             self.errors[result.identity] = errors(result.alpha, self.truth)
         return self.errors.get(result.identity, {})
+
+    def lay(self, plate: bytes) -> None:
+        """Take a plate, a picture file; raises ImageError. What was made of another is dropped."""
+        pixels = reduced(read_image(plate), MOST_PIXELS)
+        self.plate = Path(self.folder.name) / "plate.png"
+        write_atomic(self.plate, encode_png(pixels))
+        self.results.pop("two-photo", None)
 
     def take(self, run: Run) -> None:
         """Take over what a run has finished so far."""
@@ -100,7 +109,15 @@ def photo_view() -> None:
             "Take a photo, tick methods, and see them side by side; add what others made of it."
         )
     )
-    PAGE.intake(height="clamp(260px, 48vh, 460px)")
+    PAGE.intake(height="clamp(260px, 48vh, 460px)", below=offer_pair)
+
+
+def offer_pair() -> None:
+    """Begin with a sample that has a plate and a truth."""
+    pair = samples.pairs()[0]
+    if st.button(f"Take the pair “{pair.title}”", icon=":material/arrow_forward:", key="pair"):
+        st.session_state["compare-pair"] = pair
+        PAGE.start(Job(pair.path.name, pair.path.read_bytes()))
 
 
 def begin() -> None:
@@ -114,6 +131,12 @@ def begin() -> None:
         return
     comparison = Comparison(job.name, reduced(photo, MOST_PIXELS), photo.shape[:2])
     write_atomic(Path(comparison.folder.name) / "photo.png", encode_png(comparison.photo))
+    if pair := st.session_state.pop("compare-pair", None):
+        comparison.lay(pair.plate.read_bytes())
+        truth = pair.truth.read_bytes()
+        comparison.measure_against(
+            given_truth(truth, pair.truth.name, comparison.size, comparison.full)
+        )
     st.session_state[PAGE.kept[0]] = comparison
 
 
@@ -126,8 +149,10 @@ def compare(comparison: Comparison) -> None:
     if not going_on(comparison):
         missing = [method for method in ticked if method.name not in comparison.results]
         what = "the others" if len(missing) < len(ticked) else "these methods"
-        if missing and st.button(f"Run {what}", type="primary", key="run"):
-            start(comparison, missing)
+        if missing:
+            # A callback: a click that only the script sees is lost when another run ends it first.
+            clicked = {"on_click": start, "args": (comparison, missing)}
+            st.button(f"Run {what}", type="primary", key="run", **clicked)
     for name, why in comparison.failures.items():
         st.warning(f"{name}: {why}")
     names = {method.name for method in ticked}
@@ -141,9 +166,11 @@ def compare(comparison: Comparison) -> None:
         st.html('<h2 class="dm-title">Figures</h2>')
         figure_table(measured(comparison, shown), "compare-figures")
         st.html(caption(MEANING))
-    others, truth = st.columns(2, gap="large")
+    others, plate, truth = st.columns(3, gap="large")
     with others:
         take_others(comparison)
+    with plate:
+        take_plate(comparison)
     with truth:
         take_truth(comparison, shown)
 
@@ -168,9 +195,8 @@ def start(comparison: Comparison, chosen: list[Method]) -> None:
     """Let methods run on the photo."""
     folder = Path(comparison.folder.name)
     comparison.failures.clear()
-    scene = Scene("photo", folder / "photo.png")
+    scene = Scene("photo", folder / "photo.png", plate=comparison.plate)
     st.session_state["compare-run"] = Run([scene], chosen, folder / "results")
-    st.rerun()
 
 
 def head(comparison: Comparison) -> None:
@@ -275,6 +301,30 @@ def add_others(comparison: Comparison, key: str) -> None:
             continue
         stem = Path(file.name).stem
         comparison.results[f"{THEIRS} {stem}"] = Result(stem, alpha)
+
+
+def take_plate(comparison: Comparison) -> None:
+    """Ask for the second photo of “Two photos”."""
+    st.html('<h2 class="dm-title">Plate</h2>')
+    key = f"plate-{comparison.identity}"
+    st.file_uploader(
+        "The same place without the subject, for “Two photos”",
+        type=SUFFIXES,
+        key=key,
+        on_change=add_plate,
+        args=[comparison, key],
+    )
+    if comparison.plate:
+        st.html(caption("There is a plate; another one takes its place."))
+
+
+def add_plate(comparison: Comparison, key: str) -> None:
+    """Keep the file that was just given as the plate."""
+    if file := st.session_state[key]:
+        try:
+            comparison.lay(file.getvalue())
+        except deepmasque.DeepMasqueError as error:
+            PAGE.say(str(error))
 
 
 def take_truth(comparison: Comparison, shown: dict[str, Result]) -> None:

@@ -137,6 +137,28 @@ def test_others_join_row_and_table_and_a_truth_measures_all(compared):
     expect(tile(compared, "Ground truth")).to_have_count(0)
 
 
+def test_two_photos_on_a_pair_and_without_a_plate(laptop):
+    laptop.goto("/compare")
+    settled(laptop)
+    laptop.get_by_role("button", name="Take the pair").click()
+    tile(laptop, "Ground truth").locator(".stage[data-ready]").wait_for()
+    tick(laptop, "Two photos")
+    laptop.get_by_role("button", name="Run these methods").click()
+    tile(laptop, "Two photos").locator(".stage[data-ready='Cut-out']").wait_for(timeout=120_000)
+    settled(laptop)
+    head, row = cells(laptop, "compare-figures", "IoU")
+    iou = next(place for place, name in enumerate(head) if name.startswith("IoU"))
+    assert 80 < float(row[iou]) < 100
+    laptop.get_by_role("button", name="New photo").click()
+    drop(laptop, portrait())
+    tick(laptop, "Two photos")
+    laptop.get_by_role("button", name="Run these methods").click()
+    alert = laptop.get_by_role("alert")
+    expect(alert).to_have_text("Two photos: There is no plate, the same place without the subject.")
+    give(laptop, "The same place", ("plate.png", b"no picture"))
+    expect(alert.first).to_contain_text("picture that can be read")
+
+
 @pytest.mark.parametrize(
     ("name", "pixels", "sentence"),
     [

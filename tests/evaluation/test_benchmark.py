@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from deepmasque import samples
 from deepmasque.errors import DeepMasqueError
 from deepmasque.evaluation import benchmark, metrics
 from deepmasque.evaluation.benchmark import (
@@ -242,6 +243,27 @@ def test_without_a_trimap_the_pipeline_draws_one_and_the_row_says_so(tmp_path, p
     assert not nobody.any()
 
 
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """A sample pair and its truth at a quarter of the size, named as a folder of photos has it."""
+    folder, sample = tmp_path_factory.mktemp("pair"), samples.pairs()[0]
+    for name, path in (("a", sample.path), ("a_plate", sample.plate), ("truth/a", sample.truth)):
+        (folder / name).parent.mkdir(exist_ok=True)
+        small = cv2.resize(cv2.imread(str(path)), None, fx=0.25, fy=0.25)
+        cv2.imwrite(str(folder / f"{name}.png"), small)
+    return folder
+
+
+def test_two_photos_are_matted_where_there_is_a_plate_and_else_the_row_says_so(pair, tmp_path):
+    (scene,) = scenes(pair)
+    assert scene.plate == pair / "a_plate.png"
+    matted = replace(scene, truth=pair / "truth" / "a.png")
+    alone = Scene("alone", scene.image)
+    done, failed = run_benchmark([matted, alone], [method("two-photo")], tmp_path / "out")
+    assert done.state == "done" and done.error == "" and done.iou > 0.8
+    assert failed.state == "failed" and failed.error.startswith("There is no plate")
+
+
 def test_a_truth_of_another_size_costs_the_errors_alone(data, tmp_path):
     scene = replace(scenes(data)[0], truth=tmp_path / "truth.png")
     scene.truth.write_bytes(encode_png(np.zeros((5, 5), np.uint8)))
@@ -289,6 +311,21 @@ class TestLayouts:
             Scene("b", root / "images" / "b.png"),
         ]
         assert [scene.name for scene in scenes(root, ["b", "c"])] == ["b"]
+
+    def test_pairs(self):
+        found = scenes("pairs")
+        assert len(found) == len(samples.pairs())
+        assert all(path.is_file() for each in found for path in (each.plate, each.truth))
+
+    def test_plates(self, folder):
+        root = folder("images/a.jpg", "images/b.png", "masks/a.png", "plates/a.jpg")
+        assert [scene.plate for scene in scenes(root)] == [root / "plates" / "a.jpg", None]
+        plain = folder("a.jpg", "a_plate.png", "b_plate.jpg")
+        (plain / "images").rename(plain / "others")
+        assert scenes(plain) == [
+            Scene("a", plain / "a.jpg", plate=plain / "a_plate.png"),
+            Scene("b_plate", plain / "b_plate.jpg"),
+        ]
 
     def test_sets_of_trimaps(self, folder):
         root = folder("input/a.png", "alpha/a.png", "trimap1/a.png", "trimap2/a.png", "input/b.png")

@@ -1,5 +1,6 @@
 import sys
 
+import cv2
 import numpy as np
 import onnx
 import pytest
@@ -8,9 +9,11 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 import deepmasque
+from deepmasque import samples
 from deepmasque.errors import DeepMasqueError, TrimapError
 from deepmasque.evaluation.methods import chosen, method, methods, pipeline_trimap
 from deepmasque.evaluation.metrics import iou
+from deepmasque.image import read_image, read_trimap
 
 OURS = (
     "portraitfcn",
@@ -32,7 +35,7 @@ def solved(portrait):
 def test_names_are_unique_and_everything_is_credited():
     every = methods()
     assert len({each.name for each in every}) == len(every)
-    assert {*OURS, *OTHERS, "mediapipe-selfie"} <= {each.name for each in every}
+    assert {*OURS, *OTHERS, "two-photo", "mediapipe-selfie"} <= {each.name for each in every}
     assert all(each.title and each.source for each in every)
     assert all(each.version() for each in every if each.unusable() is None)
 
@@ -43,6 +46,23 @@ def test_every_method_finds_the_person(name, portrait, solved):
     alpha = method(name).load()(image, trimap)
     assert alpha.shape == trimap.shape and iou(alpha, solved.alpha) > 0.9
     assert np.array_equal(image, portrait) and np.array_equal(trimap, solved.trimap)
+
+
+def test_two_photos_find_what_the_plate_does_not_show():
+    pair = samples.pairs()[0]
+    image, plate, truth = (
+        cv2.resize(read(path), None, fx=0.25, fy=0.25, interpolation=cv2.INTER_AREA)
+        for read, path in (
+            (read_image, pair.path),
+            (read_image, pair.plate),
+            (read_trimap, pair.truth),
+        )
+    )
+    solve = method("two-photo").load()
+    alpha = solve(image, plate)
+    assert alpha.shape == truth.shape and iou(alpha, truth / 255) > 0.8
+    with pytest.raises(DeepMasqueError):
+        solve(image, image)
 
 
 def test_ours_are_the_stages_of_the_pipeline(portrait, solved):
