@@ -23,6 +23,7 @@ from deepmasque.training.adversarial import (
     tune,
 )
 from deepmasque.training.journal import Journal
+from deepmasque.training.two_photo import start_from
 from deepmasque.two_photo.network import TwoPhotoNetwork
 
 TINY = replace(FILMED, epochs=2, samples=4, batch=2, crop=64, side=96, discriminator_every=1)
@@ -140,6 +141,13 @@ def test_network_and_discriminator_learn_and_the_first_network_does_not(run, sta
     fresh = part(AdversarialTask(TINY).state_dict(), "discriminator.")
     moved = part(after, "discriminator.")
     assert any(not torch.equal(fresh[name], value) for name, value in moved.items())
+
+
+def test_other_runs_and_the_export_take_its_checkpoint(run):
+    network = TwoPhotoNetwork()
+    start_from(network, run / "last.ckpt")
+    for name, value in part(weights(run), "network.").items():
+        assert torch.equal(network.state_dict()[name], value)
 
 
 def test_a_run_logs_the_balance_and_shows_every_stage(run):
