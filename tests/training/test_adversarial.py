@@ -146,8 +146,9 @@ def test_network_and_discriminator_learn_and_the_first_network_does_not(run, sta
 def test_other_runs_and_the_export_take_its_checkpoint(run):
     network = TwoPhotoNetwork()
     start_from(network, run / "last.ckpt")
+    taken = network.state_dict()
     for name, value in part(weights(run), "network.").items():
-        assert torch.equal(network.state_dict()[name], value)
+        assert torch.equal(taken[name], value)
 
 
 def test_a_run_logs_the_balance_and_shows_every_stage(run):
