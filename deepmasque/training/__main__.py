@@ -194,7 +194,7 @@ def export_refinement(
 def two_photo(
     data: Annotated[Path, typer.Option(help="Folder with backgrounds/.")],
     run: Annotated[Path, typer.Option(help="Folder of this run; goes on where it stopped.")],
-    recipe: Annotated[str, typer.Option(help="base, then joint.")] = "base",
+    recipe: Annotated[str, typer.Option(help="base, then joint, then refine.")] = "base",
     start: Annotated[
         Path | None, typer.Option(help="last.ckpt of another run, or a portrait network's weights.")
     ] = None,
@@ -206,13 +206,13 @@ def two_photo(
     workers: int = 1,
     logger: Loggers = (),
 ) -> None:
-    """Train two-photo matting: the base network, or both networks together."""
+    """Train two-photo matting: the base network, both together, or the refinement alone."""
     from dataclasses import replace
 
     from deepmasque.training.two_photo import RECIPES, train_two_photo
 
     if recipe not in RECIPES:
-        raise typer.BadParameter(f"the recipes are {' and '.join(RECIPES)}")
+        raise typer.BadParameter(f"the recipes are {', '.join(RECIPES)}")
     changes = {"epochs": epochs, "samples": samples, "rate": rate, "seed": seed}
     changes = {name: value for name, value in changes.items() if value is not None}
     train_two_photo(

@@ -55,7 +55,8 @@ class Settings:
     of another run, or the safetensors of a portrait network whose encoder and decoder the base
     starts from. curriculum: from which share of the epochs on the scenes have which side, and how
     many times smaller the base network sees them; where it is 1 the base learns alone. refined:
-    share of the patches that the refinement learns from. development: scenes for the figures that
+    share of the patches that the refinement learns from. base_learns: whether the base learns too,
+    or stays as it is. development: scenes for the figures that
     are shown during a run.
     """
 
@@ -67,6 +68,7 @@ class Settings:
     start: str = ""
     curriculum: tuple[tuple[float, int, float], ...] = ((0.0, 160, 1.0),)
     refined: float = 0.12
+    base_learns: bool = True
     development: int = 64
 
     def stage_at(self, epoch: int) -> tuple[int, float]:
@@ -83,7 +85,16 @@ JOINT = Settings(
     rate=4e-4,
     curriculum=((0.0, 512, 2.0), (0.35, 640, 3.0), (0.75, 768, 4.0)),
 )
-RECIPES = {"base": BASE, "joint": JOINT}
+REFINE = replace(
+    JOINT,
+    epochs=10,
+    batch=4,
+    rate=2e-3,
+    seed=2019,
+    curriculum=((0.0, 640, 3.0), (0.5, 768, 4.0)),
+    base_learns=False,
+)
+RECIPES = {"base": BASE, "joint": JOINT, "refine": REFINE}
 
 
 class Scenes(Dataset):
@@ -170,6 +181,13 @@ class TwoPhotoTask(lightning.LightningModule):
         self.save_hyperparameters(asdict(settings))
         self.settings = settings
         self.network = TwoPhotoNetwork()
+        self.network.base.requires_grad_(settings.base_learns)
+
+    def train(self, mode: bool = True) -> "TwoPhotoTask":
+        """As in torch; the batch norms of a base that does not learn stay as they are."""
+        super().train(mode)
+        self.network.base.train(mode and self.settings.base_learns)
+        return self
 
     def training_step(self, batch: tuple[Tensor, ...], _: int) -> Tensor:
         losses, mad = self.losses(batch, self.settings.stage_at(self.scenes_epoch())[1])
@@ -185,7 +203,8 @@ class TwoPhotoTask(lightning.LightningModule):
         """
         photo, plate, prior, alpha, foreground = batch
         planes = self.planes(photo, plate, prior, smaller)
-        losses = base_losses(planes, photo, alpha, foreground)
+        learns = self.settings.base_learns
+        losses = base_losses(planes, photo, alpha, foreground) if learns else {}
         if smaller > 1:
             errors = patch_errors(planes[:, ERROR].detach(), *photo.shape[2:])
             # Some patches by chance, so that the refinement also learns to leave alone.
@@ -221,7 +240,8 @@ class TwoPhotoTask(lightning.LightningModule):
         self.log("development_mad", mad, batch_size=len(photo), prog_bar=True)
 
     def configure_optimizers(self) -> dict:
-        optimizer = torch.optim.AdamW(self.parameters(), self.settings.rate, weight_decay=1e-2)
+        learning = [each for each in self.parameters() if each.requires_grad]
+        optimizer = torch.optim.AdamW(learning, self.settings.rate, weight_decay=1e-2)
         steps = self.trainer.estimated_stepping_batches
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, self.settings.rate, total_steps=steps, pct_start=0.1
