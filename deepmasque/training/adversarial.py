@@ -9,7 +9,7 @@ photos. Pairs with a matte, where there are some, teach it as composites do.
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import cv2
 import lightning
@@ -74,6 +74,7 @@ class Settings:
     refined: float = 0.1
     seed: int = 2018
     start: str = ""
+    base_learns: ClassVar[bool] = True
 
     @property
     def smaller(self) -> float:
