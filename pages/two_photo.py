@@ -16,7 +16,7 @@ from deepmasque.two_photo.plate import plate_notes
 from pages.components import cut_out
 from pages.components.intake import Progress
 from pages.components.markup import film, stage_times
-from pages.pair.intake import PAGE, PairJob, intake, is_video, options, still
+from pages.pair.intake import PAGE, PairJob, forget_all, intake, is_video, options, still
 from pages.pair.views import (
     alignment_facts,
     alignment_view,
@@ -64,7 +64,9 @@ def matted(job: PairJob, photo: NDArray[np.uint8], progress: Progress) -> Work:
     )
     if is_video(job.plate_name):
         matte = replace(matte, notes=(*matte.notes, *plate_notes(plate)))
-    return Work(job, matte, checklist(photo, matte.alignment))
+    work = Work(job, matte, checklist(photo, matte.alignment))
+    forget_all()
+    return work
 
 
 @st.fragment

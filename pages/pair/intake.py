@@ -58,6 +58,7 @@ class Box:
     also: tuple[str, ...] = ()
 
 
+GIVEN = "pair-given"
 BOXES = (
     Box("pair-photo", "The photo with the subject"),
     Box("pair-plate", "The same place without it", also=VIDEOS),
@@ -91,7 +92,7 @@ def intake() -> None:
         with place:
             show_box(box)
     with st.container(horizontal=True, vertical_alignment="center"):
-        if all(box.key in st.session_state for box in BOXES):
+        if all_given():
             if st.button("Cut out", type="primary", key="pair-start"):
                 start_given()
             st.button("Swap the two", icon=":material/swap_horiz:", key="pair-swap", on_click=swap)
@@ -104,7 +105,7 @@ def intake() -> None:
 
 def show_box(box: Box) -> None:
     """What was given for a box, or the place to drop it."""
-    given: Given | None = st.session_state.get(box.key)
+    given = all_in().get(box.key)
     if given:
         with st.container(key=f"given-{box.key}"):
             st.html(given_picture(given.preview, box.says))
@@ -136,28 +137,45 @@ def take(box: Box, key: str) -> None:
     except deepmasque.DeepMasqueError as error:
         PAGE.say(str(error))
         return
-    st.session_state[box.key] = Given(file.name, file.getvalue(), picture_url(pixels, 1000))
-    if all(each.key in st.session_state for each in BOXES):
+    given = Given(file.name, file.getvalue(), picture_url(pixels, 1000))
+    st.session_state[GIVEN] = all_in() | {box.key: given}
+    if all_given():
         hand_over_given()
+
+
+def all_in() -> dict[str, Given]:
+    """What lies in the boxes, by their keys.
+
+    One entry of the session for both: a press on another button may end a run between two.
+    """
+    return st.session_state.get(GIVEN, {})
+
+
+def all_given() -> bool:
+    """Whether both photos are there."""
+    return len(all_in()) == len(BOXES)
 
 
 def forget(box: Box) -> None:
     """Make room for another photo."""
-    del st.session_state[box.key]
+    st.session_state[GIVEN] = {key: given for key, given in all_in().items() if key != box.key}
+
+
+def forget_all() -> None:
+    """Empty both boxes."""
+    st.session_state[GIVEN] = {}
 
 
 def swap() -> None:
     """Take each photo for the other."""
     photo, plate = (box.key for box in BOXES)
-    st.session_state[photo], st.session_state[plate] = (
-        st.session_state[plate],
-        st.session_state[photo],
-    )
+    given = all_in()
+    st.session_state[GIVEN] = {photo: given[plate], plate: given[photo]}
 
 
 def hand_over_given() -> None:
     """Make the two that were given the next job."""
-    photo, plate = (st.session_state[box.key] for box in BOXES)
+    photo, plate = (all_in()[box.key] for box in BOXES)
     hand_over(PAGE.name, chosen_job(photo.name, photo.data, plate.data, plate.name))
 
 
