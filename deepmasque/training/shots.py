@@ -177,14 +177,16 @@ def _listed(video: Path, plate: Path, side: int, frames: int) -> Named:
     beside = {number + offset for number in empty for offset in range(-BESIDE, BESIDE + 1)}
     taken = sorted(set(range(count)) - beside)
     names = _chosen(taken, frames, count) | _chosen(empty, 0, count, "empty")
-    grounds = [_spread(list(stretch), MEDIAN_OF) for stretch in stretches]
-    grounds = [numbers for numbers in grounds if len(numbers) >= min(SHORTEST, len(empty))]
+    long = [stretch for stretch in stretches if len(stretch) >= SHORTEST]
+    grounds = [_spread(list(stretch), MEDIAN_OF) for stretch in long or stretches]
     read = _frames(video, {*names, *(number for numbers in grounds for number in numbers)}, side)
     plates = {
         numbers[len(numbers) // 2]: np.median(pixels, axis=0).astype(np.uint8)
         for numbers in grounds
         if (pixels := [read[number] for number in numbers if number in read])
     }
+    if not plates:
+        raise SettingsError(f"{plate} lists no frame that {video} has.")
     for number, name in sorted(names.items()):
         if number not in read:
             continue

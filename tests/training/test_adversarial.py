@@ -280,8 +280,10 @@ def test_videos_without_a_plate_or_content_get_a_sentence(tmp_path):
         next(shots.filmed(tmp_path, 96, 4))
     film(video.with_suffix(".avi"))
     video.unlink()
-    with pytest.raises(SettingsError, match="no list of frames"):
-        next(shots.filmed(tmp_path, 96, 4))
+    for listed, sentence in (("none", "no list of frames"), ("800-900", "lists no frame that")):
+        (tmp_path / "room.empty_frames.txt").write_text(listed)
+        with pytest.raises(SettingsError, match=sentence):
+            next(shots.filmed(tmp_path, 96, 4))
 
 
 def test_a_video_with_a_photo_of_the_place_shows_somebody_in_every_shot(tmp_path):
