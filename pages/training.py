@@ -297,7 +297,8 @@ def balance_chart(
 ) -> go.Figure:
     """Two measures of adversarial runs over the epochs, smoothed, one drawn and one dashed."""
     plot = go.Figure()
-    for index, run in enumerate(runs):
+    for run in runs:
+        place = list(labels).index(run.name)  # of its colour in the other charts
         for dash, (measure, said) in zip(("solid", "dash"), measures.items(), strict=True):
             curve = run.curve(measure)
             plot.add_scatter(
@@ -305,7 +306,7 @@ def balance_chart(
                 y=curve["value"].ewm(alpha=1 - smoothing).mean(),
                 name=f"{said} ({escape(labels[run.name])})",
                 mode="lines",
-                line={"color": charts.COLOURS[index % len(charts.COLOURS)], "dash": dash},
+                line={"color": charts.COLOURS[place % len(charts.COLOURS)], "dash": dash},
                 hovertemplate=f"{said}: %{{y:.3f}} after %{{x:.1f}} epochs<extra></extra>",
             )
     plot.update_xaxes(title="epoch", rangemode="tozero")
