@@ -274,16 +274,13 @@ class AdversarialTask(TwoPhotoTask):
         self.discriminator = Discriminator()
         # The trainer's own count lags behind while a run is taken up again.
         self.register_buffer("epochs_done", torch.tensor(0))
-        self.train()
 
-    def train(self, mode: bool = True) -> "AdversarialTask":
+    def on_train_epoch_start(self) -> None:
         """The first network never trains; nor do statistics, which few pictures would spoil."""
-        super().train(mode)
         self.first.eval()
         for part in self.network.modules():
             if isinstance(part, nn.BatchNorm2d):
                 part.eval()
-        return self
 
     def begin(self, start: str) -> None:
         """Take the weights of another run's checkpoint, or those in models/ for "".

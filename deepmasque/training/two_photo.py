@@ -182,6 +182,7 @@ class TwoPhotoTask(lightning.LightningModule):
         self.settings = settings
         self.network = TwoPhotoNetwork()
         self.network.base.requires_grad_(settings.base_learns)
+        self.train()
 
     def train(self, mode: bool = True) -> "TwoPhotoTask":
         """As in torch; the batch norms of a base that does not learn stay as they are."""
