@@ -136,11 +136,15 @@ def test_votes_from_four_browsers_at_once_are_all_kept(voters, results):
     titles = {method.name: method.title for method in methods()}
     names = {titles[name]: name for name in COMPARED}
     comes_to(lambda: page.locator(".st-key-matrix .heatmaplayer image").count() == 1)
-    shown, numbers = heat_map(page)
-    assert {names[title] for title in shown} == set(COMPARED)
-    for i, j in itertools.permutations(range(len(shown)), 2):
-        expected = preferred(votes, names[shown[j]], names[shown[i]])
-        assert numbers[i][j] == pytest.approx(expected, abs=1e-9)
+
+    def agrees():
+        shown, numbers = heat_map(page)
+        return {names[title] for title in shown} == set(COMPARED) and all(
+            numbers[i][j] == pytest.approx(preferred(votes, names[shown[j]], names[shown[i]]))
+            for i, j in itertools.permutations(range(len(shown)), 2)
+        )
+
+    comes_to(agrees)
     name, data = download(page, "Download votes")
     assert name == "votes.csv"
     pd.testing.assert_frame_equal(pd.read_csv(io.BytesIO(data), dtype=str), votes[COLUMNS])
