@@ -17,8 +17,9 @@ app: $(READY)
 	@echo "DeepMasque opens at http://localhost:8501; Ctrl-C ends it."
 	$(BIN)/streamlit run app.py --server.headless false --server.showEmailPrompt false
 
+# One thread each for two processes: with more, threads on two cores mostly wait for one another.
 test: browser compiler lint
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest --numprocesses 2 --dist loadfile
 
 # Part of make test.
 train-smoke: $(READY)
