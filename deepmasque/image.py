@@ -106,10 +106,18 @@ def read_opacity(source: str | Path | bytes) -> NDArray[np.uint8]:
 def reduced(pixels: NDArray[np.uint8], most: int) -> NDArray[np.uint8]:
     """The same picture, (H, W, 3) uint8, scaled down if need be to about `most` pixels."""
     height, width = pixels.shape[:2]
-    scale = math.sqrt(most / (height * width))
+    return _shrunk(pixels, math.sqrt(most / (height * width)))
+
+
+def fitted(pixels: NDArray, side: int) -> NDArray:
+    """The same picture, (H, W) or (H, W, 3), its longer side scaled down if need be to `side`."""
+    return _shrunk(pixels, side / max(pixels.shape[:2]))
+
+
+def _shrunk(pixels: NDArray, scale: float) -> NDArray:
     if scale >= 1:
         return pixels
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    size = [max(1, round(length * scale)) for length in pixels.shape[1::-1]]
     return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
 
 

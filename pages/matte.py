@@ -139,9 +139,4 @@ def correct(work: Work, panel: DeltaGenerator) -> None:
     st.rerun(scope="fragment")
 
 
-if PAGE.job:
-    PAGE.work_on(matted)
-elif PAGE.result:
-    result()
-else:
-    intake()
+PAGE.show(matted, result, intake)

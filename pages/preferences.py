@@ -21,7 +21,7 @@ from deepmasque.evaluation.preferences import (
 )
 from pages.comparison import preference_charts
 from pages.comparison.measured import SAMPLES, Measured, alpha_views, by_photo, folder_of, runs
-from pages.comparison.run import RUNS, Run, choose_methods, watched
+from pages.comparison.run import RUNS, Run, choose_methods, ticked_methods, watched
 from pages.components import ballot, side_by_side
 from pages.components.charts import chart
 from pages.components.markup import caption, chips
@@ -72,9 +72,14 @@ def make_results() -> None:
         st.error(run.error or "Nothing was matted.")
     st.html(caption("There are no results to vote on yet. Choose what shall be compared."))
     chosen = choose_methods(VOTED_ON, "vote-methods")
-    if st.button("Matte the samples", type="primary", key="make", disabled=len(chosen) < 2):
-        st.session_state["vote-run"] = Run(scenes(SAMPLES), chosen, folder_of(SAMPLES))
-        st.rerun()
+    few = len(chosen) < 2
+    st.button("Matte the samples", type="primary", key="make", disabled=few, on_click=matte_samples)
+
+
+def matte_samples() -> None:
+    """Let the ticked methods matte the samples."""
+    chosen = ticked_methods("vote-methods")
+    st.session_state["vote-run"] = Run(scenes(SAMPLES), chosen, folder_of(SAMPLES))
 
 
 @st.fragment

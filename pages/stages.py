@@ -527,9 +527,4 @@ STEPS = (
     "Cut-out",
 )
 
-if PAGE.job:
-    PAGE.work_on(traced)
-elif PAGE.result:
-    show()
-else:
-    intake()
+PAGE.show(traced, show, intake)

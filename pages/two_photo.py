@@ -152,9 +152,4 @@ def again(work: Work) -> None:
             PAGE.start(replace(work.job, mode=mode, refinement=refinement))
 
 
-if PAGE.job:
-    PAGE.work_on(matted)
-elif PAGE.result:
-    result()
-else:
-    intake()
+PAGE.show(matted, result, intake)

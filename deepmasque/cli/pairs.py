@@ -22,7 +22,7 @@ from deepmasque.image import write_atomic
 from deepmasque.two_photo.alignment import Mode
 from deepmasque.two_photo.batch import PairJob, PairOptions, plan_pairs
 from deepmasque.two_photo.morphology import CleanUp
-from deepmasque.two_photo.pipeline import Refinement
+from deepmasque.two_photo.refinement import Mode as Refinement
 
 CLEAN_UP = "Clean-up (lengths in thousandths of the photo's long side)"
 

@@ -55,34 +55,5 @@ def alphamatting(
         typer.echo(f"SAD on trimap1 / {peer}: {share:.3f} (goal {GOALS[peer]:.2f})")
 
 
-@app.command()
-def two_photo(
-    data: Annotated[Path, typer.Option(help="Folder with eg1800/ fashion/ backgrounds/.")],
-    out: Annotated[Path, typer.Option(help="Folder for scores.csv and worst.jpg.")],
-    count: Annotated[int, typer.Option(min=1, help="Composites.")] = 40,
-    mode: Annotated[str, typer.Option(help="auto, tripod or hand-held.")] = "auto",
-    refinement: Annotated[str, typer.Option(help="sampling, thresholding or full.")] = "sampling",
-    seed: int = 2024,
-) -> None:
-    """Errors of two-photo matting on held-back composites, beside the portrait pipeline's."""
-    from deepmasque.evaluation import two_photo as composites
-    from deepmasque.portrait.pipeline import matte
-    from deepmasque.two_photo.pipeline import matte_two_photo
-
-    def with_plate(image, plate):
-        return matte_two_photo(image, plate, mode=mode, refinement=refinement).alpha
-
-    pairs = map(composites.HeldBackPairs(data, seed), range(count))
-    measured = composites.measured(pairs, with_plate, lambda image: matte(image).alpha)
-    results = list(track(measured, "Measuring", total=count))
-    rows = pd.DataFrame([row for result in results for row in result.rows])
-    out.mkdir(parents=True, exist_ok=True)
-    rows.to_csv(out / "scores.csv", index=False)
-    composites.write_contact_sheet(results, out / "worst.jpg")
-    typer.echo(composites.summary(rows).to_string(float_format="%.3f"))
-    for name, value in composites.shares(rows).items():
-        typer.echo(f"{name}: {value:.3f} (goal at most {composites.GOALS[name]:g})")
-
-
 if __name__ == "__main__":
     app()

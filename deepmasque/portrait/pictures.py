@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deepmasque.image import fitted
+
 LONGEST_SIDE = 1024
 ACCENT = (255, 176, 0)
 COUNTERPART = (84, 168, 255)
@@ -15,12 +17,8 @@ UNDERNEATH = 48  # grey of an opaque pixel where alphas do not differ
 
 def preview(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """(H, W, 3) uint8 reduced to at most 1024 pixels on its long side."""
-    height, width = pixels.shape[:2]
-    scale = LONGEST_SIDE / max(height, width)
-    if scale >= 1:
-        return pixels.copy()
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    smaller = fitted(pixels, LONGEST_SIDE)
+    return pixels.copy() if smaller is pixels else smaller
 
 
 def grey(values: NDArray) -> NDArray[np.uint8]:

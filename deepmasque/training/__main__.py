@@ -28,6 +28,11 @@ Grounds = Annotated[
 ]
 
 
+def given(**changes: float | None) -> dict[str, float]:
+    """Those settings that were asked for."""
+    return {name: value for name, value in changes.items() if value is not None}
+
+
 @app.command()
 def reference(data: Data) -> None:
     """Learn the 49 facial points, the reference pose and the mean mask from eg1800/train.txt."""
@@ -63,8 +68,7 @@ def portrait(
     from deepmasque.training.portrait import train_portrait
     from deepmasque.training.recipes import recipe as recipe_of
 
-    changes = {"epochs": epochs, "batch": batch, "seed": seed}
-    changes = {name: value for name, value in changes.items() if value is not None}
+    changes = given(epochs=epochs, batch=batch, seed=seed)
     train_portrait(
         recipe_of(recipe, **changes),
         ready=ready,
@@ -147,13 +151,14 @@ def prepare_subjects(
     people: int = 1600,
     shapes: int = 500,
     split: Annotated[str, typer.Option(help="train or development.")] = "train",
+    height: Annotated[int, typer.Option(help="Pixels of photos of people.")] = 672,
     seed: int = 2018,
     workers: int = 1,
 ) -> None:
     """Make the cut-outs of two-photo scenes ready: people with drawn hair, shapes, clothing."""
     from deepmasque.training.subjects import prepare
 
-    count = prepare(photos, data, folder, seed, people, shapes, workers, split)
+    count = prepare(photos, data, folder, seed, people, shapes, workers, split, height)
     typer.echo(f"{count} cut-outs are ready.")
 
 
@@ -194,7 +199,7 @@ def export_refinement(
 def two_photo(
     data: Annotated[Path, typer.Option(help="Folder with backgrounds/.")],
     run: Annotated[Path, typer.Option(help="Folder of this run; goes on where it stopped.")],
-    recipe: Annotated[str, typer.Option(help="base, then joint, then refine.")] = "base",
+    recipe: Annotated[str, typer.Option(help="base, then joint.")] = "base",
     start: Annotated[
         Path | None, typer.Option(help="last.ckpt of another run, or a portrait network's weights.")
     ] = None,
@@ -206,15 +211,14 @@ def two_photo(
     workers: int = 1,
     logger: Loggers = (),
 ) -> None:
-    """Train two-photo matting: the base network, both together, or the refinement alone."""
+    """Train two-photo matting: the base network, then both together."""
     from dataclasses import replace
 
     from deepmasque.training.two_photo import RECIPES, train_two_photo
 
     if recipe not in RECIPES:
         raise typer.BadParameter(f"the recipes are {', '.join(RECIPES)}")
-    changes = {"epochs": epochs, "samples": samples, "rate": rate, "seed": seed}
-    changes = {name: value for name, value in changes.items() if value is not None}
+    changes = given(epochs=epochs, samples=samples, rate=rate, seed=seed)
     train_two_photo(
         replace(RECIPES[recipe], start=str(start or ""), **changes),
         subjects=subjects,
@@ -223,6 +227,83 @@ def two_photo(
         workers=workers,
         logs=logger,
     )
+
+
+@app.command()
+def prepare_patches(
+    data: Annotated[Path, typer.Option(help="Folder with backgrounds/.")],
+    checkpoint: Annotated[Path, typer.Option(help="last.ckpt of a joint run.")],
+    subjects: Annotated[Path, typer.Option(help="Where the cut-outs are.")] = Path("runs/subjects"),
+    folder: Annotated[Path, typer.Option(help="Where the patches go.")] = Path("runs/patches"),
+    scenes: int = 400,
+    seed: int = 2019,
+    workers: int = 0,
+) -> None:
+    """Make the patches ready that the refinement of two-photo matting learns from."""
+    from deepmasque.training.patches import prepare
+
+    count = prepare(checkpoint, subjects, data / "backgrounds", folder, scenes, seed, workers)
+    typer.echo(f"The patches of {count} scenes are ready.")
+
+
+@app.command()
+def two_photo_refinement(
+    data: Annotated[Path, typer.Option(help="Folder with backgrounds/.")],
+    run: Annotated[Path, typer.Option(help="Folder of this run; goes on where it stopped.")],
+    start: Annotated[Path, typer.Option(help="The checkpoint that the patches were made with.")],
+    patches: Annotated[Path, typer.Option(help="Where the patches are.")] = Path("runs/patches"),
+    subjects: Annotated[Path, typer.Option(help="Where the cut-outs are.")] = Path("runs/subjects"),
+    epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    workers: int = 1,
+    logger: Loggers = (),
+) -> None:
+    """Train the refinement of two-photo matting alone, on ready patches."""
+    from dataclasses import replace
+
+    from deepmasque.training.patches import REFINE, train_refinement
+
+    train_refinement(
+        replace(REFINE, start=str(start), **given(epochs=epochs, seed=seed)),
+        patches=patches,
+        subjects=subjects,
+        plates=data / "backgrounds",
+        run=run,
+        workers=workers,
+        logs=logger,
+    )
+
+
+@app.command()
+def two_photo_scores(
+    data: Annotated[Path, typer.Option(help="Folder with eg1800/ fashion/ backgrounds/.")],
+    out: Annotated[Path, typer.Option(help="Folder for scores.csv and worst.jpg.")],
+    count: Annotated[int, typer.Option(min=1, help="Composites.")] = 40,
+    mode: Annotated[str, typer.Option(help="auto, tripod or hand-held.")] = "auto",
+    refinement: Annotated[str, typer.Option(help="sampling, thresholding or full.")] = "sampling",
+    seed: int = 2024,
+) -> None:
+    """Errors of two-photo matting on held-back composites, beside the portrait pipeline's."""
+    import pandas as pd
+    from rich.progress import track
+
+    from deepmasque.portrait.pipeline import matte
+    from deepmasque.training import two_photo_scores as composites
+    from deepmasque.two_photo.pipeline import matte_two_photo
+
+    def with_plate(image, plate):
+        return matte_two_photo(image, plate, mode=mode, refinement=refinement).alpha
+
+    pairs = map(composites.HeldBackPairs(data, seed), range(count))
+    measured = composites.measured(pairs, with_plate, lambda image: matte(image).alpha)
+    results = list(track(measured, "Measuring", total=count))
+    rows = pd.DataFrame([row for result in results for row in result.rows])
+    out.mkdir(parents=True, exist_ok=True)
+    rows.to_csv(out / "scores.csv", index=False)
+    composites.write_contact_sheet(results, out / "worst.jpg")
+    typer.echo(composites.summary(rows).to_string(float_format="%.3f"))
+    for name, value in composites.shares(rows).items():
+        typer.echo(f"{name}: {value:.3f} (goal at most {composites.GOALS[name]:g})")
 
 
 @app.command()

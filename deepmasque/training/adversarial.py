@@ -9,7 +9,7 @@ photos. Pairs with a matte, where there are some, teach it as composites do.
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import ClassVar, NamedTuple
+from typing import NamedTuple
 
 import cv2
 import lightning
@@ -26,9 +26,9 @@ from deepmasque.training.eg1800 import read_rgb
 from deepmasque.training.journal import Journal, Pictures, loggers
 from deepmasque.training.plates import crop_of, training_plates
 from deepmasque.training.portrait import loader_workers
-from deepmasque.training.sheets import sheet
+from deepmasque.training.sheets import pixels_of, sheet
 from deepmasque.training.shots import Shot, load
-from deepmasque.training.two_photo import TwoPhotoTask, slope_error, start_from
+from deepmasque.training.two_photo import TwoPhotoTask, slope_error, start_from, visible_error
 from deepmasque.two_photo.network import ALPHA, ERROR, FOREGROUND, worst_patches
 from deepmasque.weights import verified
 
@@ -38,7 +38,6 @@ CHANGED = 24
 """Levels by which the photo differs from the plate where the subject probably is."""
 OPAQUE = 0.95
 """From this alpha on a re-composite has the photo's own pixels, as in the authors' code."""
-VISIBLE = 0.01
 STRANGE = 0.5
 """Share of the new backgrounds that come from the folder of plates, where there is one."""
 SHOWN = 6
@@ -79,7 +78,6 @@ class Settings:
     refined: float = 0.1
     seed: int = 2018
     start: str = ""
-    base_learns: ClassVar[bool] = True
 
     @property
     def smaller(self) -> float:
@@ -338,16 +336,12 @@ class AdversarialTask(TwoPhotoTask):
             first_planes, first = self.matted(self.first, batch)
         weight, settings = self.settings.supervision_at(int(self.epochs_done)), self.settings
         alpha, foreground = whole[:, ALPHA], whole[:, FOREGROUND]
-        visible = first[:, ALPHA] > VISIBLE
-        colours = (foreground - first[:, FOREGROUND]).abs() * visible
+        apart = foreground - first[:, FOREGROUND]
         again = composed(alpha, foreground, batch.plate)
         losses = {
             "alpha": weight * settings.alpha * (alpha - first[:, ALPHA]).abs().mean(),
             "slopes": weight * settings.slopes * slope_error(alpha, first[:, ALPHA]),
-            "foreground": weight
-            * settings.foreground
-            * colours.sum()
-            / (3 * visible.sum().clamp(min=1)),
+            "foreground": weight * settings.foreground * visible_error(apart, first[:, ALPHA]),
             "composite": weight * settings.composite * (again - batch.photo).abs().mean(),
             # The discriminator knows nothing of errors: the first network's expectation stays.
             "error": 4 * (planes[:, ERROR] - first_planes[:, ERROR]).square().mean(),
@@ -356,7 +350,7 @@ class AdversarialTask(TwoPhotoTask):
         return losses, composed(alpha, front, batch.elsewhere)
 
     def matted(self, task: TwoPhotoTask, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The base's planes (B, 21, ...), and alpha and foreground (B, 4, h, w), by a task."""
+        """The base's planes (B, 27, ...), and alpha and foreground (B, 4, h, w), by a task."""
         photo, plate, prior, *_ = batch
         planes = task.planes(photo, plate, prior, self.settings.smaller)
         chosen = worst_patches(planes.detach(), photo, self.settings.refined)
@@ -420,12 +414,7 @@ class ShotSheet:
         supervising = torch.where(known, batch.alpha, first[:, ALPHA])
         soft = batch.prior.mean(1, keepdim=True)
         columns = (batch.photo, soft, alpha, supervising, alpha * foreground)
-        return sheet([[_picture(x) for x in row] for row in zip(*columns, strict=True)])
-
-
-def _picture(x: Tensor) -> NDArray[np.uint8]:
-    pixels = (255 * x.clamp(0, 1)).round().byte().expand(3, -1, -1)
-    return pixels.permute(1, 2, 0).cpu().numpy()
+        return sheet([[pixels_of(x) for x in row] for row in zip(*columns, strict=True)])
 
 
 def tune(

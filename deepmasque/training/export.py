@@ -12,10 +12,10 @@ from deepmasque.portrait.network import CHANNELS
 from deepmasque.portrait.refinement import TILE
 from deepmasque.training.portrait import PortraitTask, Settings
 from deepmasque.training.refinement import trained_network
-from deepmasque.training.two_photo import start_from
+from deepmasque.training.two_photo import trained_weights
 from deepmasque.two_photo import network as two_photo
 from deepmasque.two_photo.network import TwoPhotoNetwork
-from deepmasque.two_photo.patches import FULL, HALF
+from deepmasque.two_photo.patches import FINE_PLANES, FULL, HALF, PLANES
 from deepmasque.weights import MODELS, enter_in_manifest
 
 EXAMPLE_SIZE = (384, 288)
@@ -49,12 +49,12 @@ def export_refinement(checkpoint: Path, folder: Path = MODELS) -> list[Path]:
 def export_two_photo(checkpoint: Path, folder: Path = MODELS) -> list[Path]:
     """Write both networks of two-photo matting, for torch and as ONNX, with manifest entries."""
     network = TwoPhotoNetwork().eval()
-    start_from(network, checkpoint)
+    network.load_state_dict(trained_weights(checkpoint))
     folder.mkdir(parents=True, exist_ok=True)
     rows, columns = (torch.export.Dim(name, min=1, max=256) for name in ("rows", "columns"))
     patches = torch.export.Dim("patches", min=1, max=1 << 20)
-    half = torch.zeros(2, two_photo.PLANES - 1 + 6, HALF, HALF)
-    full = torch.zeros(2, 10, FULL, FULL)
+    half = torch.zeros(2, two_photo.PAIR + PLANES - 1, HALF, HALF)
+    full = torch.zeros(2, two_photo.PAIR + FINE_PLANES, FULL, FULL)
     base = torch.zeros(1, two_photo.CHANNELS, *EXAMPLE_SIZE)
     several = {"half": {0: patches}, "full": {0: patches}}
     written = []

@@ -133,7 +133,8 @@ def publish(
 
     NAME.csv: the log, its training rows averaged in blocks down to MOST_ROWS; NAME.json: settings
     and record; NAME/: sample sheets, as many as fit into MOST_SAMPLE_BYTES, the last among them.
-    pictures: False where the sheets show photos that may not be passed on.
+    pictures: False where the sheets show photos that may not be passed on. Of an absolute path to
+    what the run began with only the last part is kept.
 
     Raises TrainingError like `read_run`.
     """
@@ -142,7 +143,9 @@ def publish(
     table, record = target / f"{name}.csv", target / f"{name}.json"
     log = thinned(_joined([pd.read_csv(path) for path in _logs(folder)]))
     write_atomic(table, log.to_csv(index=False, float_format="%.5g").encode())
-    content = {"settings": run.settings} | asdict(run.record)
+    start = run.settings.get("start", "")
+    shown = {"start": Path(start).name} if Path(start).is_absolute() else {}
+    content = {"settings": run.settings | shown} | asdict(run.record)
     write_atomic(record, (json.dumps(content, indent=2) + "\n").encode())
     return [table, record, *_publish_samples(run.samples if pictures else {}, target / name)]
 

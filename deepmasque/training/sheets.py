@@ -59,6 +59,12 @@ def sheet(rows: Sequence[Sequence[NDArray[np.uint8]]]) -> NDArray[np.uint8]:
     return np.vstack([np.hstack([_tile(picture) for picture in row]) for row in rows])
 
 
+def pixels_of(plane: torch.Tensor) -> NDArray[np.uint8]:
+    """A tensor (1 or 3, H, W) in 0..1 as a picture for a sheet, (H, W, 3) uint8."""
+    pixels = (255 * plane.float().clamp(0, 1)).round().byte().expand(3, -1, -1)
+    return pixels.permute(1, 2, 0).cpu().numpy()
+
+
 def _tile(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
     height, width = picture.shape[:2]
     scale = TILE / max(height, width)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from deepmasque.compose import estimate_foreground
 from deepmasque.errors import AlignmentError, ImageError, SettingsError
-from deepmasque.image import SUFFIXES, read_image, read_opacity, read_trimap, reduced
+from deepmasque.image import SUFFIXES, fitted, read_image, read_opacity, read_trimap, reduced
 from deepmasque.portrait.prior import soft_segmentation
 from deepmasque.two_photo.alignment import Mode, align
 from deepmasque.two_photo.batch import PLATE_ENDING, PairJob, PairOptions, plan_pairs
@@ -200,7 +200,7 @@ def _listed(video: Path, plate: Path, side: int, frames: int) -> Named:
 
 def _accompanied(video: Path, plate: Path, side: int, frames: int) -> Named:
     """Shots of a video with a photo of the place; frames that show nobody else are left out."""
-    ground = _fitted(read_image(plate), side)
+    ground = fitted(read_image(plate), side)
     count = _frame_count(video)
     names = _chosen(list(range(count)), frames, count)
     read = _frames(video, set(names), side)
@@ -247,7 +247,7 @@ def _frames(video: Path, wanted: set[int], side: int) -> dict[int, NDArray[np.ui
         if number in wanted:
             readable, pixels = capture.retrieve()
             if readable:
-                found[number] = _fitted(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), side)
+                found[number] = fitted(cv2.cvtColor(pixels, cv2.COLOR_BGR2RGB), side)
     capture.release()
     if not found:
         raise SettingsError(f"{video} is not a video that can be read.")
@@ -265,9 +265,9 @@ def _laid(image: NDArray[np.uint8], plate: NDArray[np.uint8], mode: Mode) -> NDA
 def _photographed(job: PairJob, side: int, *, labelled: bool) -> Shot:
     image, plate = read_image(job.photo), read_image(job.plate)
     alpha = _matte(job.photo, image.shape[:2]) if labelled else None
-    image = _fitted(image, side)
+    image = fitted(image, side)
     try:
-        laid = align(image, _fitted(plate, side)).plate
+        laid = align(image, fitted(plate, side)).plate
     except AlignmentError as error:
         raise AlignmentError(f"{job.photo}: {error}") from error
     if alpha is None:
@@ -298,12 +298,3 @@ def _shot(
 ) -> Shot:
     prior = np.rint(255 * soft_segmentation(reduced(image, PRIOR_PIXELS))).astype(np.uint8)
     return Shot(image, plate, prior, alpha, foreground)
-
-
-def _fitted(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """The picture with its longer side reduced to `side` pixels if need be."""
-    scale = side / max(pixels.shape)
-    if scale >= 1:
-        return pixels
-    size = [max(1, round(length * scale)) for length in pixels.shape[1::-1]]
-    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)

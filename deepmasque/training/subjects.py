@@ -25,7 +25,7 @@ from deepmasque.training.photos import load as load_photo
 from deepmasque.training.plates import training_plates
 
 HEIGHT = 672
-"""Of a photo of a person before everything but the person is cut away."""
+"""Of photos of people for scenes that the base network learns from."""
 SHAPE_SIDE = 512
 SMALL = 1.6
 """How much the small cut-outs of `data/cutouts` are enlarged."""
@@ -48,12 +48,13 @@ LEAST = 0.01
 
 @dataclass(frozen=True)
 class Sources:
-    """Where cut-outs come from; every list in order of its names."""
+    """Where cut-outs come from, every list in order of its names, and how tall portraits become."""
 
     portraits: list[Path]
     bodies: list[Path]
     small: list[Path]
     plates: list[Path]
+    height: int
 
 
 def load(path: Path) -> Subject:
@@ -73,14 +74,16 @@ def prepare(
     shapes: int,
     workers: int = 1,
     split: str = "train",
+    height: int = HEIGHT,
 ) -> int:
     """Make cut-outs ready, those that are not there yet; returns how many there are.
 
     photos: of `photos.prepare`. data: the folder with `cutouts/ backgrounds/`. folder: gets
-    `SPLIT_person_NNNNN.npz` and `SPLIT_shape_NNNNN.npz`. split: "train" or "development".
+    `SPLIT_person_NNNNN.npz` and `SPLIT_shape_NNNNN.npz`. split: "train" or "development". height:
+    pixels of a photo of a person before everything but the person is cut away.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    sources = _sources(photos, data, split)
+    sources = _sources(photos, data, split, height)
     tasks = [(f"{split}_person_{n:05d}", _person) for n in range(people)]
     tasks += [(f"{split}_shape_{n:05d}", _shape) for n in range(shapes)]
     np.random.default_rng(seed).shuffle(tasks)  # a part of them is a fair sample of all
@@ -90,7 +93,7 @@ def prepare(
     return sum(each.result() for each in done)
 
 
-def _sources(photos: Path, data: Path, split: str) -> Sources:
+def _sources(photos: Path, data: Path, split: str, height: int) -> Sources:
     bodies = sorted(photos.glob(f"{split}_fashion_*.npz"))
     small = enumerate(sorted((data / "cutouts").glob("*.png")))
     developing = split == "development"
@@ -99,6 +102,7 @@ def _sources(photos: Path, data: Path, split: str) -> Sources:
         bodies=bodies,
         small=[path for n, path in small if (n % DEVELOPMENT_EVERY == 0) == developing],
         plates=training_plates(data / "backgrounds"),
+        height=height,
     )
 
 
@@ -144,7 +148,7 @@ def _person(sources: Sources, rng: Generator) -> Subject:
     if kind == 2:
         return _small(path, rng)
     photo = load_photo(path)
-    return person(photo.image, photo.mask, photo.placements[0], rng)
+    return person(photo.image, photo.mask, photo.placements[0], rng, sources.height)
 
 
 def person(

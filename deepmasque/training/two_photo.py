@@ -19,7 +19,7 @@ from deepmasque.training.eg1800 import read_rgb
 from deepmasque.training.journal import Journal, Pictures, loggers
 from deepmasque.training.plates import training_plates
 from deepmasque.training.portrait import averaged, loader_workers
-from deepmasque.training.sheets import sheet
+from deepmasque.training.sheets import pixels_of, sheet
 from deepmasque.training.subjects import load as load_subject
 from deepmasque.training.two_photo_scenes import TRAINING, pair_scene
 from deepmasque.two_photo.network import (
@@ -38,7 +38,10 @@ from deepmasque.two_photo.patches import CORE
 
 BASE_WIDTH = 480
 """Of the pictures that the base network sees; the scenes' perturbations are meant for it."""
+LAST = "last.ckpt"
 SHOWN = 6
+VISIBLE = 0.01
+"""Above this alpha the foreground's colours are learned."""
 WITHOUT_PRIOR = 0.35
 """Share of the scenes in which nothing is known of a soft segmentation."""
 BY_CHANCE = 0.04
@@ -55,8 +58,7 @@ class Settings:
     of another run, or the safetensors of a portrait network whose encoder and decoder the base
     starts from. curriculum: from which share of the epochs on the scenes have which side, and how
     many times smaller the base network sees them; where it is 1 the base learns alone. refined:
-    share of the patches that the refinement learns from. base_learns: whether the base learns too,
-    or stays as it is. development: scenes for the figures that
+    share of the patches that the refinement learns from. development: scenes for the figures that
     are shown during a run.
     """
 
@@ -68,7 +70,6 @@ class Settings:
     start: str = ""
     curriculum: tuple[tuple[float, int, float], ...] = ((0.0, 160, 1.0),)
     refined: float = 0.12
-    base_learns: bool = True
     development: int = 64
 
     def stage_at(self, epoch: int) -> tuple[int, float]:
@@ -79,22 +80,14 @@ class Settings:
 
 BASE = Settings(epochs=40, curriculum=((0.0, 160, 1.0), (0.45, 224, 1.0), (0.8, 288, 1.0)))
 JOINT = Settings(
-    epochs=12,
+    epochs=36,
     samples=400,
     batch=6,
-    rate=4e-4,
+    rate=1e-3,
     curriculum=((0.0, 512, 2.0), (0.35, 640, 3.0), (0.75, 768, 4.0)),
+    refined=0.14,
 )
-REFINE = replace(
-    JOINT,
-    epochs=10,
-    batch=4,
-    rate=2e-3,
-    seed=2019,
-    curriculum=((0.0, 640, 3.0), (0.5, 768, 4.0)),
-    base_learns=False,
-)
-RECIPES = {"base": BASE, "joint": JOINT, "refine": REFINE}
+RECIPES = {"base": BASE, "joint": JOINT}
 
 
 class Scenes(Dataset):
@@ -181,14 +174,6 @@ class TwoPhotoTask(lightning.LightningModule):
         self.save_hyperparameters(asdict(settings))
         self.settings = settings
         self.network = TwoPhotoNetwork()
-        self.network.base.requires_grad_(settings.base_learns)
-        self.train()
-
-    def train(self, mode: bool = True) -> "TwoPhotoTask":
-        """As in torch; the batch norms of a base that does not learn stay as they are."""
-        super().train(mode)
-        self.network.base.train(mode and self.settings.base_learns)
-        return self
 
     def training_step(self, batch: tuple[Tensor, ...], _: int) -> Tensor:
         losses, mad = self.losses(batch, self.settings.stage_at(self.scenes_epoch())[1])
@@ -204,17 +189,15 @@ class TwoPhotoTask(lightning.LightningModule):
         """
         photo, plate, prior, alpha, foreground = batch
         planes = self.planes(photo, plate, prior, smaller)
-        learns = self.settings.base_learns
-        losses = base_losses(planes, photo, alpha, foreground) if learns else {}
+        losses = base_losses(planes, photo, alpha, foreground)
         if smaller > 1:
             errors = patch_errors(planes[:, ERROR].detach(), *photo.shape[2:])
-            # Some patches by chance, so that the refinement also learns to leave alone.
-            dice = torch.Generator().manual_seed(self.settings.seed + self.global_step)
-            lucky = torch.rand(errors.shape, generator=dice).to(errors.device) < BY_CHANCE
-            errors = errors.masked_fill(lucky, 1.0)
-            chosen = worst(errors, round(self.settings.refined * errors[0].numel()))
+            chosen = learned_from(
+                errors, self.settings.refined, self.settings.seed + self.global_step
+            )
             refined = self.network.refined(planes, photo, plate, chosen).float()
-            losses["refined"] = refined_loss(refined, chosen, photo, alpha, foreground)
+            truth = windows(torch.cat([alpha, foreground, photo], 1), chosen, CORE)
+            losses["refined"] = refined_loss(refined, truth)
         return losses, (planes[:, ALPHA] - resized(alpha, planes.shape[2:])).abs().mean()
 
     def scenes_epoch(self) -> int:
@@ -222,7 +205,7 @@ class TwoPhotoTask(lightning.LightningModule):
         return self.global_step // max(1, self.settings.samples // self.settings.batch)
 
     def planes(self, photo: Tensor, plate: Tensor, prior: Tensor, smaller: float) -> Tensor:
-        """The base network's planes, (B, 21, h, w) float32, of the pair reduced so many times."""
+        """The base network's planes, (B, 27, h, w) float32, of the pair reduced so many times."""
         size = [max(32, round(side / smaller / 32) * 32) for side in photo.shape[2:]]
         pair = resized(torch.cat([photo, plate], 1), size) * 2 - 1
         x = torch.cat([pair, resized(prior, size)], 1)
@@ -255,7 +238,7 @@ def base_losses(
 ) -> dict[str, Tensor]:
     """Lin et al. 2021, section 4: alpha and its slopes, visible foreground, expected error.
 
-    planes: (B, 21, h, w), clipped. photo, alpha, foreground: (B, 3 or 1, H, W) in 0..1.
+    planes: (B, 27, h, w), clipped. photo, alpha, foreground: (B, 3 or 1, H, W) in 0..1.
     """
     size = planes.shape[2:]
     small, true, front = (resized(x, size) for x in (photo, alpha, foreground))
@@ -263,30 +246,36 @@ def base_losses(
     off = (coarse - true).abs()
     # What base and truth differ by at the photo's own size is what the refinement could mend.
     missed = resized((resized(coarse, alpha.shape[2:]) - alpha).abs().detach(), size)
-    visible = true > 0.01
-    colours = (small + planes[:, FOREGROUND] - front).abs() * visible
     return {
         "alpha": off.mean(),
         "slopes": slope_error(coarse, true),
-        "foreground": colours.sum() / (3 * visible.sum().clamp(min=1)),
+        "foreground": visible_error(small + planes[:, FOREGROUND] - front, true),
         "error": 4 * (planes[:, ERROR] - missed).square().mean(),
     }
 
 
-def refined_loss(
-    refined: Tensor, chosen: Tensor, photo: Tensor, alpha: Tensor, foreground: Tensor
-) -> Tensor:
-    """Of refined patches (N, 4, 16, 16): alpha, its slopes and visible foreground."""
-    truth = windows(torch.cat([alpha, foreground, photo], 1), chosen, CORE)
+def learned_from(errors: Tensor, share: float, seed: int) -> Tensor:
+    """Which patches the refinement learns from, (N, 3) as `worst` gives them: the worst, and some
+    by chance, so that it also learns to leave alone.
+
+    errors: (B, rows, columns), expected. share: of all patches.
+    """
+    dice = torch.Generator().manual_seed(seed)
+    lucky = torch.rand(errors.shape, generator=dice).to(errors.device) < BY_CHANCE
+    return worst(errors.masked_fill(lucky, 1.0), round(share * errors[0].numel()))
+
+
+def refined_loss(refined: Tensor, truth: Tensor) -> Tensor:
+    """Of refined patches (N, 4, 16, 16): alpha, its slopes and visible foreground.
+
+    truth: (N, 7, 16, 16), alpha, foreground and photo in 0..1.
+    """
     true, front, pixels = truth.split([1, 3, 3], 1)
-    coarse = refined[:, :1]
-    coarse = coarse + (coarse.clamp(0, 1) - coarse).detach()
-    visible = true > 0.01
-    colours = (pixels + refined[:, 1:] - front).abs() * visible
+    found = clipped(refined, [ALPHA])[:, ALPHA]
     return (
-        (coarse - true).abs().mean()
-        + slope_error(coarse, true)
-        + colours.sum() / (3 * visible.sum().clamp(min=1))
+        (found - true).abs().mean()
+        + slope_error(found, true)
+        + visible_error(pixels + refined[:, FOREGROUND] - front, true)
     )
 
 
@@ -294,6 +283,15 @@ def slope_error(alpha: Tensor, truth: Tensor) -> Tensor:
     """Mean absolute difference of the slopes along rows and columns."""
     off = alpha - truth
     return sum(off.diff(dim=axis).abs().mean() for axis in (2, 3))
+
+
+def visible_error(off: Tensor, alpha: Tensor) -> Tensor:
+    """Mean absolute difference of colours (B, 3, h, w) where alpha (B, 1, h, w) lets them be seen.
+
+    off: the difference.
+    """
+    visible = alpha > VISIBLE
+    return (off.abs() * visible).sum() / (3 * visible.sum().clamp(min=1))
 
 
 class PairSheet:
@@ -317,12 +315,14 @@ class PairSheet:
             whole = task.network.whole(planes, photo, plate, chosen)[:, ALPHA]
         soft = prior.mean(1, keepdim=True)
         shown = (photo, plate, soft, planes[:, ALPHA], whole, 4 * planes[:, ERROR], alpha)
-        return [_picture(resized(x, photo.shape[2:])[0]) for x in shown]
+        return [pixels_of(resized(x, photo.shape[2:])[0]) for x in shown]
 
 
-def _picture(x: Tensor) -> NDArray[np.uint8]:
-    pixels = (255 * x.float().clamp(0, 1)).round().byte().expand(3, -1, -1)
-    return pixels.permute(1, 2, 0).cpu().numpy()
+def trained_weights(checkpoint: Path) -> dict[str, Tensor]:
+    """The averaged weights of a run's two networks, by their names in TwoPhotoNetwork."""
+    content = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
+    own = "network."
+    return {name.removeprefix(own): x for name, x in content.items() if name.startswith(own)}
 
 
 def start_from(network: TwoPhotoNetwork, weights: Path) -> None:
@@ -332,10 +332,7 @@ def start_from(network: TwoPhotoNetwork, weights: Path) -> None:
     zero, and so does what the base has more.
     """
     if weights.suffix == ".ckpt":
-        content = torch.load(weights, map_location="cpu", weights_only=True)["state_dict"]
-        theirs = {name.removeprefix("network."): value for name, value in content.items()}
-        ours = network.state_dict()
-        network.load_state_dict({name: theirs[name] for name in ours if name in theirs})
+        network.load_state_dict(trained_weights(weights))
         return
     from safetensors.torch import load_file
 
@@ -362,12 +359,16 @@ def train_two_photo(
 
     Raises SettingsError if a logger is not there.
     """
-    writers = loggers(run, logs)
     lightning.seed_everything(settings.seed)
-    task, last = TwoPhotoTask(settings), run / "last.ckpt"
-    data = Pairs(settings, subjects, plates, workers)
-    if not last.exists() and settings.start:
+    task = TwoPhotoTask(settings)
+    if settings.start and not (run / LAST).exists():
         start_from(task.network, Path(settings.start))
+    return fit(task, Pairs(settings, subjects, plates, workers), run, logs)
+
+
+def fit(task: TwoPhotoTask, data: Pairs, run: Path, logs: Sequence[str]) -> Path:
+    """Train a task on its scenes, or go on; returns the checkpoint of averaged weights."""
+    writers, settings, last = loggers(run, logs), task.settings, run / LAST
     draw = PairSheet(data)
     trainer = lightning.Trainer(
         max_epochs=settings.epochs,

@@ -19,7 +19,11 @@ MOST_ENLARGED = 1.5
 """Cut-outs larger than this times their own size would be blurred beside the plate."""
 CUT = 0.05
 """Share of a cut-out's first or last row that is opaque where the photo cut the subject off."""
-GRAIN = 1 << 21
+PLATE_WIDTH = 2400
+"""The plates are enlarged to this and get the fine texture that their own pixels cannot show."""
+TEXTURE = 3.0
+"""Standard deviation of that texture, levels."""
+GRAIN = 1 << 22
 """Values of noise that small scenes take theirs from."""
 
 
@@ -142,6 +146,17 @@ def pair_scene(
     laid = cv2.warpPerspective(ground, move, size[::-1], borderMode=cv2.BORDER_REPLICATE)
     image = _photographed(blend(alpha, colours, back), perturbation, rng)
     return PairScene(image, _faulty(laid, perturbation, rng), alpha, colours)
+
+
+def detailed(plate: NDArray[np.uint8], rng: Generator) -> NDArray[np.uint8]:
+    """The plate enlarged, with a texture that belongs to the place: both photos show it."""
+    height, width = plate.shape[:2]
+    size = PLATE_WIDTH, round(height * PLATE_WIDTH / width)
+    large = cv2.resize(plate, size, interpolation=cv2.INTER_CUBIC)
+    texture = rng.standard_normal((size[1], size[0], 1), np.float32)
+    texture = cv2.GaussianBlur(texture, (0, 0), 0.8)[..., None]
+    texture *= TEXTURE / texture.std()
+    return np.clip(large + texture, 0, 255).astype(np.uint8)
 
 
 def _move(size, perturbation, margin, rng) -> tuple[NDArray[np.float64], int]:

@@ -14,7 +14,8 @@ from deepmasque.matte import Stage
 from deepmasque.two_photo.alignment import Mode
 from deepmasque.two_photo.layers import LAYERED
 from deepmasque.two_photo.morphology import CleanUp
-from deepmasque.two_photo.pipeline import Refinement, matte_two_photo
+from deepmasque.two_photo.pipeline import matte_two_photo
+from deepmasque.two_photo.refinement import Mode as Refinement
 
 PLATE_ENDING = "_plate"
 

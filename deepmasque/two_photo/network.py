@@ -4,66 +4,99 @@ The form of Background Matting V2 (Lin et al., Real-Time High-Resolution Backgro
 2021, section 3) with MobileNetV2, and, as Background Matting V1 has it (Sengupta et al. 2020), with
 a soft segmentation as a further input. The base sees about as many pixels whatever the photo has;
 only patches of the full photo pass through the refinement, those in which the base expects itself
-to be wrong.
+to be wrong. What V2 has not: between the two the plate is brought into the photo's light, shadows
+and all, and how far a pixel has gone from the plate's colour to the subject's is told to the
+refinement (difference matting, Qian and Sezan 1999).
 """
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from deepmasque.layers import FUSED_CHANNELS, ConvNorm, FullyConvolutional, upsampled
-from deepmasque.two_photo.patches import CORE, FULL, HALF, base_size
+from deepmasque.two_photo.patches import (
+    ALPHA,
+    CORE,
+    ERROR,
+    FINE_PLANES,
+    FOREGROUND,
+    FULL,
+    HALF,
+    LIGHT,
+    NEARBY,
+    PLANES,
+    SLACK,
+    base_size,
+)
 
 CHANNELS = 8
 """RGB of the photo, RGB of the plate, two planes of the soft segmentation prior."""
-HIDDEN = 16
-ALPHA, FOREGROUND, ERROR = slice(0, 1), slice(1, 4), slice(4, 5)
-"""Which planes of the base are what; the others are hidden features for the refinement."""
-PLANES = 5 + HIDDEN
+PAIR = 6
+"""RGB of the photo, RGB of the plate."""
+SURROUNDINGS = 6
+"""Planes that are computed from those that the base learns: light and colours near by."""
+CELL = 4
+"""Pixels of the base whose mean is the finest step of its surroundings."""
+CERTAIN = 0.1
+"""Below this alpha a pixel begins to say what the light on the background is."""
+DARK = 0.01
+"""Added to colours of 0..1 whose ratio is the light, so that black says nothing."""
+EXPLAINED = 14
+"""Channels that `explained` makes of photo, plate and planes."""
+COLOUR_NOISE = 1e-3
+"""Squared distance of foreground and background below which a pixel's share says little."""
 
 
 class BaseNetwork(FullyConvolutional):
     """The reduced pair in; alpha, foreground, expected error and hidden features out.
 
     forward: (B, 8, H, W) float; RGB within -1..1, prior within 0..1, 0 where nothing is known of
-    it; H and W multiples of 32. Returns (B, 21, H, W): alpha in units of 0..1; what is to be added
-    to the photo for the foreground, in units of the whole range; expected absolute error of
-    alpha; 16 hidden features. Nothing is clipped.
+    it; H and W multiples of 32. Returns (B, 27, H, W): alpha in units of 0..1; what is to be added
+    to the photo for the foreground, in units of the whole range; how many times brighter than the
+    plate the background of the photo is, RGB; the foreground's colours near by, RGB in 0..1;
+    expected absolute error of alpha; 16 hidden features. What is learned is not clipped.
     """
 
     def __init__(self) -> None:
         super().__init__(CHANNELS)
         self.joined = ConvNorm(FUSED_CHANNELS[0] + CHANNELS, 24, 3)
-        self.score = nn.Conv2d(24, PLANES, 3, padding=1)
+        self.score = nn.Conv2d(24, PLANES - SURROUNDINGS, 3, padding=1)
 
     def forward(self, x: Tensor) -> Tensor:
         fine = upsampled(self.fused(x))
-        return self.score(self.joined(torch.cat([fine, x], 1)))
+        told = self.score(self.joined(torch.cat([fine, x], 1)))
+        around = surroundings(told[:, :4].detach(), x)
+        return torch.cat([told[:, :4], around, told[:, 4:]], 1)
 
 
 class RefinementNetwork(nn.Module):
     """Patches of the base's planes and of the pair in; alpha and foreground of their cores out.
 
-    forward: half (N, 26, 14, 14), the planes of the base without the error, and photo and plate,
-    at half the photo's size; full (N, 10, 20, 20), photo, plate, and the base's alpha and
-    foreground, at the photo's size. Returns (N, 4, 16, 16), alpha and foreground as the base tells
-    them, corrected.
+    forward: half (N, 32, 14, 14), photo, plate, and the planes of the base without the error, at
+    half the photo's size; full (N, 16, 20, 20), the same without hidden features, at the photo's
+    size. Returns (N, 4, 16, 16), alpha and foreground as the base tells them, corrected.
 
     No convolution pads, so that a pixel does not depend on where its patch begins.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self.coarse = nn.Sequential(_unpadded(PLANES - 1 + 6, 32), _unpadded(32, 24))
-        self.fine = nn.Sequential(_unpadded(24 + 10, 16), nn.Conv2d(16, 4, 3))
+        hidden = PLANES - 1 - FINE_PLANES
+        self.coarse = nn.Sequential(_unpadded(EXPLAINED + hidden, 64), _unpadded(64, 40))
+        self.fine = nn.Sequential(_unpadded(40 + EXPLAINED, 32), nn.Conv2d(32, 4, 3))
         nn.init.zeros_(self.fine[-1].weight)
         nn.init.zeros_(self.fine[-1].bias)
 
     def forward(self, half: Tensor, full: Tensor) -> Tensor:
-        coarse = functional.interpolate(self.coarse(half), scale_factor=2.0, mode="nearest")
-        correction = self.fine(torch.cat([coarse, full], 1))
+        seen = PAIR + FINE_PLANES
+        hidden = half[:, seen:]
+        coarse = self.coarse(torch.cat([explained(half[:, :seen]), hidden], 1))
+        coarse = functional.interpolate(coarse, scale_factor=2.0, mode="nearest")
+        correction = self.fine(torch.cat([coarse, explained(full)], 1))
         inner = (FULL - CORE) // 2
-        return full[:, 6:, inner:-inner, inner:-inner] + correction
+        return full[:, PAIR : PAIR + 4, inner:-inner, inner:-inner] + correction
 
 
 class TwoPhotoNetwork(nn.Module):
@@ -86,12 +119,16 @@ class TwoPhotoNetwork(nn.Module):
         Returns alpha (B, 1, H, W), foreground (B, 3, H, W), both in 0..1, the expected error
         (B, 1, h, w), and (N, 3) int64, which patches were refined: picture, row and column.
         """
-        size = base_size(*photo.shape[2:])
-        pair = resized(torch.cat([photo, plate], 1), size) * 2 - 1
-        planes = clipped(self.base(torch.cat([pair, resized(prior, size)], 1)))
+        planes = self.planes(photo, plate, prior)
         chosen = worst_patches(planes, photo, share)
         whole = self.whole(planes, photo, plate, chosen)
         return whole[:, ALPHA], whole[:, FOREGROUND], planes[:, ERROR], chosen
+
+    def planes(self, photo: Tensor, plate: Tensor, prior: Tensor) -> Tensor:
+        """What the base says of the reduced pair, (B, 27, h, w), alpha and error within 0..1."""
+        size = base_size(*photo.shape[2:])
+        pair = resized(torch.cat([photo, plate], 1), size) * 2 - 1
+        return clipped(self.base(torch.cat([pair, resized(prior, size)], 1)))
 
     def whole(self, planes: Tensor, photo: Tensor, plate: Tensor, chosen: Tensor) -> Tensor:
         """Alpha and foreground (B, 4, H, W) in 0..1, from the base's planes and the chosen
@@ -99,28 +136,89 @@ class TwoPhotoNetwork(nn.Module):
         """
         whole = enlarged(planes[:, :4], photo)
         put_back(whole, self.refined(planes, photo, plate, chosen), photo, chosen)
-        return whole.clamp(0, 1)
+        stretched = (whole[:, ALPHA] - SLACK) / (1 - 2 * SLACK)
+        return torch.cat([stretched, whole[:, FOREGROUND]], 1).clamp(0, 1)
 
     def refined(self, planes: Tensor, photo: Tensor, plate: Tensor, chosen: Tensor) -> Tensor:
         """Alpha and foreground residual (N, 4, 16, 16) of the chosen patches."""
+        return self.refinement(*self.seen(planes, photo, plate, chosen))
+
+    def seen(
+        self, planes: Tensor, photo: Tensor, plate: Tensor, chosen: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """What the refinement sees of the chosen patches."""
         size = photo.shape[2:]
         pair = torch.cat([photo, plate], 1) * 2 - 1
         seen = windows(pair, chosen, 2 * HALF)
         margin = HALF - FULL // 2
-        told = torch.cat([planes[:, :4], planes[:, 5:]], 1)
-        half = [sampled(told, chosen, size, HALF, 2), functional.avg_pool2d(seen, 2)]
-        full = [seen[..., margin:-margin, margin:-margin], sampled(told[:, :4], chosen, size, FULL)]
-        return self.refinement(torch.cat(half, 1), torch.cat(full, 1))
+        fine = planes[:, :FINE_PLANES]
+        told = torch.cat([fine, planes[:, ERROR.stop :]], 1)
+        half = [functional.avg_pool2d(seen, 2), sampled(told, chosen, size, HALF, 2)]
+        full = [seen[..., margin:-margin, margin:-margin], sampled(fine, chosen, size, FULL)]
+        return torch.cat(half, 1), torch.cat(full, 1)
 
 
-def clipped(planes: Tensor) -> Tensor:
-    """The base's planes with alpha and error within 0..1.
+def surroundings(told: Tensor, x: Tensor) -> Tensor:
+    """Light and the foreground's colours near by, (B, 6, H, W), as in the planes of the base.
+
+    told: (B, 4, H, W), alpha and foreground of the base. x: its input. Light is the ratio of photo
+    to plate where both show the background: it carries shadows, exposure and white balance.
+    """
+    photo, plate = ((x[:, start : start + 3] + 1) / 2 for start in (0, 3))
+    alpha = told[:, ALPHA].clamp(0, 1)
+    behind, front = (1 - alpha / CERTAIN).clamp(min=0), alpha**4
+    ground = spread(torch.cat([photo, plate], 1), behind)
+    light = (ground[:, :3] + DARK) / (ground[:, 3:] + DARK)
+    return torch.cat([light, spread((photo + told[:, FOREGROUND]).clamp(0, 1), front)], 1)
+
+
+def spread(colours: Tensor, weight: Tensor) -> Tensor:
+    """Weighted means (B, C, H, W) of the colours near by, H and W multiples of 32.
+
+    Pull and push (Gortler et al., The Lumigraph, SIGGRAPH 1996, section 3.4) from cells of CELL
+    pixels on. weight: (B, 1, H, W), 0..1.
+    """
+    sums = CELL**2 * functional.avg_pool2d(torch.cat([colours * weight, weight], 1), CELL)
+    means = _pulled(sums, steps=3)
+    return functional.interpolate(means, scale_factor=float(CELL), mode="bilinear")
+
+
+def _pulled(sums: Tensor, steps: int) -> Tensor:
+    """Means of sums (B, C + 1, h, w), the weight last; what is coarser counts as one pixel."""
+    if steps == 0:
+        whole = sums.sum((2, 3), keepdim=True)
+        coarser = whole[:, :-1] / whole[:, -1:].clamp(min=1e-6)
+    else:
+        coarser = upsampled(_pulled(4 * functional.avg_pool2d(sums, 2), steps - 1))
+    return (sums[:, :-1] + coarser) / (sums[:, -1:] + 1)
+
+
+def explained(x: Tensor) -> Tensor:
+    """Patches with the plate in the photo's light, and each pixel's share of the foreground.
+
+    x: (N, 16, h, w), photo and plate in -1..1, then the base's first planes. Returns (N, 14, h, w):
+    photo, lit plate, alpha, foreground, colours near by, and the share s that makes the photo
+    nearest to s * near by + (1 - s) * plate (Qian and Sezan 1999, equation 2).
+    """
+    pair, alpha_and_foreground = x[:, :PAIR], x[:, PAIR : PAIR + 4]
+    light, nearby = (x[:, PAIR + which.start : PAIR + which.stop] for which in (LIGHT, NEARBY))
+    photo, plate = (pair[:, :3] + 1) / 2, (pair[:, 3:] + 1) / 2
+    ground = (plate * light).clamp(0, 1)
+    apart = nearby - ground
+    gone = ((photo - ground) * apart).sum(1, keepdim=True)
+    share = (gone / (apart.square().sum(1, keepdim=True) + COLOUR_NOISE)).clamp(0, 1)
+    seen = [pair[:, :3], ground * 2 - 1, alpha_and_foreground, nearby * 2 - 1, share]
+    return torch.cat(seen, 1)
+
+
+def clipped(planes: Tensor, which: Sequence[slice] = (ALPHA, ERROR)) -> Tensor:
+    """The base's planes with some of them, alpha and error, within 0..1.
 
     The gradient passes as if nothing had been clipped, so that what overshot still learns.
     """
     inside = planes.clone()
-    for which in (ALPHA, ERROR):
-        inside[:, which] = planes[:, which].clamp(0, 1)
+    for part in which:
+        inside[:, part] = planes[:, part].clamp(0, 1)
     return planes + (inside - planes).detach()
 
 
@@ -137,7 +235,7 @@ def patch_errors(error: Tensor, height: int, width: int) -> Tensor:
 
 
 def worst_patches(planes: Tensor, photo: Tensor, share: float) -> Tensor:
-    """The share of a photo's patches in which the base (B, 21, h, w) expects to be most wrong."""
+    """The share of a photo's patches in which the base (B, 27, h, w) expects to be most wrong."""
     errors = patch_errors(planes[:, ERROR], *photo.shape[2:])
     return worst(errors, max(1, round(share * errors[0].numel())))
 

@@ -1,7 +1,6 @@
 """Two-photo matting from top to bottom: reading `matte_two_photo` is reading the algorithm."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import cv2
 import numpy as np
@@ -38,7 +37,6 @@ COLOUR_CELL = 8
 """Colours go on beyond the subject at this fraction of the size."""
 AS_IT_IS = CleanUp()
 PREVIEW_PIXELS = 2_000_000
-Refinement = Literal["sampling", "thresholding", "full"]
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ def matte_two_photo(
     plate: Source,
     *,
     mode: Mode = "auto",
-    refinement: Refinement = "sampling",
+    refinement: refiner.Mode = "sampling",
     clean_up: CleanUp = AS_IT_IS,
     on_stage: OnStage | None = None,
 ) -> TwoPhotoMatte:
@@ -121,7 +119,7 @@ def matte_two_photo(
         stage.notes = (f"{seen.mean():.1%} of the photo was refined, in {len(patches)} patches.",)
         stage.picture = refined_patches(image, seen)
 
-    mask, error = (_enlarged(plane, height, width) for plane in (coarse.alpha, coarse.error))
+    mask, error = (cv2.resize(x, (width, height)) for x in (coarse.alpha, coarse.error))
     trimap = np.where(alpha > KNOWN, FOREGROUND, UNKNOWN).astype(np.uint8)
     trimap[alpha < 1 - KNOWN] = BACKGROUND
     return _finished(
@@ -224,9 +222,5 @@ def _coloured(matte: TwoPhotoMatte, alpha: NDArray[np.float32]) -> NDArray[np.ui
     ).astype(np.float32) * np.float32(COLOUR_CELL**2)
     weighted[..., 3] /= 255
     around = np.rint(filled(weighted)).clip(0, 255).astype(np.uint8)
-    around = cv2.resize(around, (width, height), interpolation=cv2.INTER_LINEAR)
+    around = cv2.resize(around, (width, height))
     return np.where(visible, foreground, around)
-
-
-def _enlarged(plane: NDArray[np.float32], height: int, width: int) -> NDArray[np.float32]:
-    return cv2.resize(plane, (width, height), interpolation=cv2.INTER_LINEAR)

@@ -5,6 +5,7 @@ as a whole, so that 30 megapixels take no more than their results do.
 """
 
 from dataclasses import dataclass
+from typing import Literal, get_args
 
 import cv2
 import numpy as np
@@ -12,13 +13,24 @@ from numba import njit
 from numpy.typing import NDArray
 
 from deepmasque.engine import Engine
-from deepmasque.two_photo.patches import CORE, FULL, HALF, base_size
+from deepmasque.two_photo.patches import (
+    ALPHA,
+    CORE,
+    ERROR,
+    FINE_PLANES,
+    FOREGROUND,
+    FULL,
+    HALF,
+    SLACK,
+    base_size,
+)
 
 SHARE = 0.1
 """Of the patches, in sampling mode: the cost of a photo of a size is fixed."""
 THRESHOLD = 0.01
 """Expected mean error of a patch from which on thresholding mode refines it."""
-MODES = ("sampling", "thresholding", "full")
+Mode = Literal["sampling", "thresholding", "full"]
+MODES = get_args(Mode)
 CHUNK = 512
 """Patches that pass through the network at once."""
 MARGIN = HALF - CORE // 2
@@ -29,7 +41,7 @@ MARGIN = HALF - CORE // 2
 class Base:
     """What the base network said.
 
-    planes: (21, h, w) float32, as in `network.BaseNetwork`, alpha and error clipped to 0..1.
+    planes: (27, h, w) float32, as in `network.BaseNetwork`, alpha and error clipped to 0..1.
     """
 
     planes: NDArray[np.float32]
@@ -37,12 +49,12 @@ class Base:
     @property
     def alpha(self) -> NDArray[np.float32]:
         """(h, w) float32 in 0..1, the coarse alpha."""
-        return self.planes[0]
+        return self.planes[ALPHA][0]
 
     @property
     def error(self) -> NDArray[np.float32]:
         """(h, w) float32 in 0..1, how far the coarse alpha is expected to be off."""
-        return self.planes[4]
+        return self.planes[ERROR][0]
 
 
 def base(
@@ -64,12 +76,13 @@ def base(
     x[:6] = x[:6] / np.float32(127.5) - 1
     x[6:] = [cv2.resize(plane, size[::-1]) for plane in prior]
     planes = engine(x)
-    planes[[0, 4]] = planes[[0, 4]].clip(0, 1)
+    for which in (ALPHA, ERROR):
+        planes[which] = planes[which].clip(0, 1)
     return Base(planes)
 
 
 def chosen_patches(
-    error: NDArray[np.float32], height: int, width: int, mode: str
+    error: NDArray[np.float32], height: int, width: int, mode: Mode
 ) -> NDArray[np.int64]:
     """Which patches of a photo are refined: (N, 2) row and column, in order.
 
@@ -109,13 +122,15 @@ def refined(
     height, width = photo.shape[:2]
     alpha = cv2.resize(coarse.alpha, (width, height), interpolation=cv2.INTER_LINEAR)
     foreground = np.empty_like(photo)
-    _add_residual(photo, coarse.planes[1:4], foreground)
-    told = np.concatenate([coarse.planes[:4], coarse.planes[5:]])
+    _add_residual(photo, coarse.planes[FOREGROUND], foreground)
+    told = np.concatenate([coarse.planes[:FINE_PLANES], coarse.planes[ERROR.stop :]])
     for start in range(0, len(patches), CHUNK):
         part = patches[start : start + CHUNK]
         half, full = _network_inputs(photo, plate, told, part)
         _put_back(engine.batch(half, full), photo, part, alpha, foreground)
-    return alpha, foreground
+    alpha -= np.float32(SLACK)
+    alpha /= np.float32(1 - 2 * SLACK)
+    return np.clip(alpha, 0, 1, out=alpha), foreground
 
 
 def refined_pixels(patches: NDArray[np.int64], height: int, width: int) -> NDArray[np.bool_]:
@@ -126,11 +141,11 @@ def refined_pixels(patches: NDArray[np.int64], height: int, width: int) -> NDArr
 
 
 def _network_inputs(photo, plate, told, patches):
-    """Half (N, 26, 14, 14) and full (N, 10, 20, 20), as `network.RefinementNetwork` wants them."""
-    half = np.empty((len(patches), len(told) + 6, HALF, HALF), np.float32)
-    full = np.empty((len(patches), 10, FULL, FULL), np.float32)
-    _crop(photo, plate, patches, half[:, len(told) :], full[:, :6])
-    for planes, out, step in ((told, half[:, : len(told)], 2), (told[:4], full[:, 6:], 1)):
+    """Half (N, 32, 14, 14) and full (N, 16, 20, 20), as `network.RefinementNetwork` wants them."""
+    half = np.empty((len(patches), 6 + len(told), HALF, HALF), np.float32)
+    full = np.empty((len(patches), 6 + FINE_PLANES, FULL, FULL), np.float32)
+    _crop(photo, plate, patches, half[:, :6], full[:, :6])
+    for planes, out, step in ((told, half[:, 6:], 2), (told[:FINE_PLANES], full[:, 6:], 1)):
         side = out.shape[-1]
         offsets = (np.arange(side) - side / 2 + 0.5) * step + CORE / 2
         ys, xs = (

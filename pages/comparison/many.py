@@ -4,12 +4,11 @@ import streamlit as st
 
 import deepmasque
 from deepmasque.evaluation.benchmark import scenes
-from deepmasque.evaluation.methods import Method
 from deepmasque.evaluation.report import html
 from pages.comparison.board import measured_part
 from pages.comparison.measured import SAMPLES, Measured, folder_of, measured_in
 from pages.comparison.photo import FIRST_CHOICE
-from pages.comparison.run import Run, choose_methods, watched
+from pages.comparison.run import Run, choose_methods, ticked_methods, watched
 from pages.components.markup import caption
 
 LAYOUTS = (
@@ -24,30 +23,30 @@ def many_view() -> None:
     """Choose photos and methods, run them, look at the table."""
     st.html(caption(LAYOUTS))
     with st.container(horizontal=True, vertical_alignment="bottom", key="many-photos"):
-        photos = st.text_input("Photos", SAMPLES, key="photos").strip()
-        most = st.number_input("At most", 1, 10_000, 20, key="most", width=150)
+        st.text_input("Photos", SAMPLES, key="photos")
+        st.number_input("At most", 1, 10_000, 20, key="most", width=150)
     chosen = choose_methods(FIRST_CHOICE, "many-methods")
     if watched("many-run"):
         return
     if run := st.session_state.pop("many-run", None):
         if run.rows:
             st.session_state["many-done"] = run.out
-        if run.error:
-            st.error(run.error)
-    if st.button("Run", type="primary", key="run-many", disabled=not chosen):
-        start(photos, most, chosen)
+        st.session_state["many-error"] = run.error
+    if error := st.session_state.pop("many-error", ""):
+        st.error(error)
+    st.button("Run", type="primary", key="run-many", disabled=not chosen, on_click=start)
     if out := st.session_state.get("many-done"):
         results(measured_in(out))
 
 
-def start(photos: str, most: int, chosen: list[Method]) -> None:
-    """Let methods run on photos."""
+def start() -> None:
+    """Let the ticked methods run on the photos that were named."""
+    photos, most = st.session_state["photos"].strip(), st.session_state["most"]
+    chosen = ticked_methods("many-methods")
     try:
         st.session_state["many-run"] = Run(scenes(photos)[:most], chosen, folder_of(photos))
     except (deepmasque.DeepMasqueError, OSError) as error:
-        st.error(str(error))
-        return
-    st.rerun()
+        st.session_state["many-error"] = str(error)
 
 
 def results(measured: Measured) -> None:

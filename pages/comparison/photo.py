@@ -1,5 +1,6 @@
 """One photo: methods and others' results side by side, measured against a truth if there is one."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,6 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 from numpy.typing import NDArray
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 import deepmasque
 from deepmasque import samples
@@ -305,38 +307,30 @@ def add_others(comparison: Comparison, key: str) -> None:
 
 def take_plate(comparison: Comparison) -> None:
     """Ask for the second photo of “Two photos”."""
+
+    def lay(file: UploadedFile) -> None:
+        comparison.lay(file.getvalue())
+
     st.html('<h2 class="dm-title">Plate</h2>')
-    key = f"plate-{comparison.identity}"
-    st.file_uploader(
-        "The same place without the subject, for “Two photos”",
-        type=SUFFIXES,
-        key=key,
-        on_change=add_plate,
-        args=[comparison, key],
+    ask_for(
+        "The same place without the subject, for “Two photos”", lay, f"plate-{comparison.identity}"
     )
     if comparison.plate:
         st.html(caption("There is a plate; another one takes its place."))
 
 
-def add_plate(comparison: Comparison, key: str) -> None:
-    """Keep the file that was just given as the plate."""
-    if file := st.session_state[key]:
-        try:
-            comparison.lay(file.getvalue())
-        except deepmasque.DeepMasqueError as error:
-            PAGE.say(str(error))
-
-
 def take_truth(comparison: Comparison, shown: dict[str, Result]) -> None:
     """Ask for what the results are measured against."""
+
+    def measure(file: UploadedFile) -> None:
+        sizes = comparison.size, comparison.full
+        comparison.measure_against(given_truth(file.getvalue(), file.name, *sizes))
+
     st.html('<h2 class="dm-title">Ground truth</h2>')
-    key = f"truth-{comparison.identity}"
-    st.file_uploader(
+    ask_for(
         "A mask, an alpha or a perfect cut-out of this photo",
-        type=SUFFIXES,
-        key=key,
-        on_change=add_truth,
-        args=[comparison, key],
+        measure,
+        f"truth-{comparison.identity}",
     )
     if comparison.truth and st.button("Forget the truth", key="no-truth"):
         comparison.measure_against(None)
@@ -345,13 +339,16 @@ def take_truth(comparison: Comparison, shown: dict[str, Result]) -> None:
         paint(comparison, shown)
 
 
-def add_truth(comparison: Comparison, key: str) -> None:
-    """Measure against the file that was just given."""
+def ask_for(says: str, use: Callable[[UploadedFile], None], key: str) -> None:
+    """Take a picture file and use it at once."""
+    st.file_uploader(says, type=SUFFIXES, key=key, on_change=use_given, args=[use, key])
+
+
+def use_given(use: Callable[[UploadedFile], None], key: str) -> None:
+    """Use the file that was just given, or say why not."""
     if file := st.session_state[key]:
         try:
-            comparison.measure_against(
-                given_truth(file.getvalue(), file.name, comparison.size, comparison.full)
-            )
+            use(file)
         except deepmasque.DeepMasqueError as error:
             PAGE.say(str(error))
 

@@ -82,7 +82,7 @@ def absent_methods() -> dict[str, str]:
 def choose_methods(chosen: Sequence[str], key: str) -> list[Method]:
     """Let the visitor tick methods; those that are ticked."""
     usable = usable_methods()
-    names = st.pills(
+    st.pills(
         "Methods",
         list(usable),
         selection_mode="multi",
@@ -94,7 +94,12 @@ def choose_methods(chosen: Sequence[str], key: str) -> list[Method]:
     if absent_methods():
         sentences = " ".join(f"**{title}**: {why}" for title, why in absent_methods().items())
         st.caption(f"Not here: {sentences}")
-    return [usable[name] for name in names]
+    return ticked_methods(key)
+
+
+def ticked_methods(key: str) -> list[Method]:
+    """The methods that are ticked, as a callback too finds them: newer than its arguments."""
+    return [usable_methods()[name] for name in st.session_state[key]]
 
 
 def watched(key: str) -> bool:

@@ -96,6 +96,20 @@ class PhotoPage:
         """What the work made."""
         return st.session_state.get(self.kept[0])
 
+    def show(
+        self,
+        make: Callable[[Job, NDArray[np.uint8], Progress], Any],
+        look: Callable[[], None],
+        ask: Callable[[], None],
+    ) -> None:
+        """Work on the photo that waits, look at what was made, or ask for one."""
+        if self.job:
+            self.work_on(make)
+        elif self.result:
+            look()
+        else:
+            ask()
+
     def intake(
         self,
         *,

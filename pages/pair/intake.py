@@ -15,8 +15,8 @@ from deepmasque import samples
 from deepmasque.image import SUFFIXES
 from deepmasque.two_photo import pipeline
 from deepmasque.two_photo.alignment import Mode
-from deepmasque.two_photo.pipeline import Refinement
 from deepmasque.two_photo.plate import median_plate
+from deepmasque.two_photo.refinement import Mode as Refinement
 from pages.components import camera, cut_out, gallery
 from pages.components.intake import PhotoPage, another_photo, hand_over
 from pages.components.markup import given_picture

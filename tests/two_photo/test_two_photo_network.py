@@ -2,10 +2,17 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from deepmasque.two_photo import refinement
-from deepmasque.two_photo.network import BaseNetwork, TwoPhotoNetwork
-from deepmasque.two_photo.patches import CORE, base_size
+from deepmasque.two_photo.network import (
+    BaseNetwork,
+    TwoPhotoNetwork,
+    explained,
+    spread,
+    surroundings,
+)
+from deepmasque.two_photo.patches import CORE, PLANES, base_size
 
 
 class InTorch:
@@ -131,5 +138,54 @@ def test_without_a_correction_the_refinement_leaves_the_base_as_it_is(pair):
 def test_planes_of_the_base_have_the_photos_size():
     assert base_size(1080, 1920) == (288, 480)
     with torch.inference_mode():
-        assert BaseNetwork().eval()(torch.zeros(2, 8, 64, 96)).shape == (2, 21, 64, 96)
+        assert BaseNetwork().eval()(torch.zeros(2, 8, 64, 96)).shape == (2, PLANES, 64, 96)
     assert CORE % 2 == 0
+
+
+@pytest.fixture
+def shaded():
+    """Photo, plate (1, 3, 128, 128) and alpha: a disk with a wide soft edge, in its own shadow."""
+    y, x = torch.meshgrid(torch.arange(128.0), torch.arange(128.0), indexing="ij")
+    rng = torch.Generator().manual_seed(0)
+    plate = 0.4 + 0.2 * torch.rand(1, 3, 128, 128, generator=rng)
+    alpha = ((40 - torch.hypot(y - 64, x - 64)) / 16 + 0.5).clamp(0, 1)[None, None]
+    shadow = 1 - 0.4 * torch.exp(-((x - 50) ** 2 + (y - 64) ** 2) / 60**2)
+    colour = torch.tensor([0.9, 0.2, 0.1])[None, :, None, None]
+    photo = alpha * colour + (1 - alpha) * plate * shadow
+    told = torch.cat([alpha, colour - photo], 1)
+    return photo, plate, alpha, shadow, told
+
+
+def test_light_and_colours_near_by_are_found_under_a_shadow(shaded):
+    photo, plate, alpha, shadow, told = shaded
+    around = surroundings(told, torch.cat([photo, plate], 1) * 2 - 1)
+    behind = (alpha < 0.9).expand(1, 3, -1, -1)
+    assert (around[:, :3] - shadow).abs()[behind].mean() < 0.02
+    assert (around[:, 3:] - (photo + told[:, 1:])).abs()[alpha.expand_as(photo) > 0.05].max() < 0.02
+
+
+def test_the_share_of_the_foreground_is_alpha_where_light_and_colours_are_known(shaded):
+    photo, plate, alpha, shadow, told = shaded
+    x = torch.cat(
+        [photo * 2 - 1, plate * 2 - 1, told, shadow.expand_as(photo), photo + told[:, 1:]], 1
+    )
+    assert (explained(x)[:, -1:] - alpha).abs().max() < 0.02
+    unlit = torch.cat([x[:, :10], torch.ones_like(photo), x[:, 13:]], 1)
+    assert (explained(unlit)[:, -1:] - alpha).abs().mean() > 0.04
+
+
+def test_without_any_background_the_plate_keeps_its_light(shaded):
+    photo, plate, alpha, _, told = shaded
+    told = torch.cat([torch.ones_like(alpha), told[:, 1:]], 1)
+    around = surroundings(told, torch.cat([photo, plate], 1) * 2 - 1)
+    assert torch.allclose(around[:, :3], torch.ones_like(photo))
+
+
+def test_spread_is_the_weighted_mean_where_weights_are_dense_and_goes_on_smoothly():
+    colours = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    left = torch.zeros(1, 1, 64, 64)
+    left[..., :32] = 1
+    found = spread(colours, left)
+    means = functional.avg_pool2d(colours, 8)[..., :3]
+    assert (functional.avg_pool2d(found, 8)[..., :3] - means).abs().max() < 0.1
+    assert (found[..., 48:] - colours[..., :32].mean()).abs().max() < 0.15

@@ -25,15 +25,17 @@ from deepmasque.training.hair import Subject
 from deepmasque.training.photos import HELD_BACK_EVERY
 from deepmasque.training.plates import held_back_plates
 from deepmasque.training.subjects import person, trimmed
-from deepmasque.training.two_photo_scenes import MISALIGNED, REALISTIC, PairScene, pair_scene
+from deepmasque.training.two_photo_scenes import (
+    MISALIGNED,
+    REALISTIC,
+    PairScene,
+    detailed,
+    pair_scene,
+)
 
 SIZE = (1080, 1920)
 MARGIN = 64
 """Pixels of the place round the photo: more than MISALIGNED moves a corner."""
-PLATE_WIDTH = 2400
-"""The plates are enlarged to this and get the fine texture that their own pixels cannot show."""
-TEXTURE = 3.0
-"""Standard deviation of that texture, levels."""
 BODIES_EVERY = 4
 """Every fourth subject is a whole body of the fashion set."""
 ALIGNED, HAND_HELD = "tripod", "hand-held"
@@ -95,7 +97,7 @@ class HeldBackPairs:
         image, mask = sources[number % len(sources)]
         path = self.plates[number % len(self.plates)]
         subject = _subject(image, mask, self.size[0], rng)
-        plate = _detailed(read_image(path), rng)
+        plate = detailed(read_image(path), rng)
         aligned, hand_held = (
             pair_scene(
                 subject,
@@ -115,17 +117,6 @@ def _subject(image: Path, mask: Path, height: int, rng: np.random.Generator) -> 
     shown = np.where(read_trimap(mask) > 127, 255, 0).astype(np.uint8)
     placement = placements(find_faces(photo), *shown.shape)[0]
     return trimmed(person(photo, shown, placement, rng, height))
-
-
-def _detailed(plate: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """The plate enlarged, with a texture that belongs to the place: both photos show it."""
-    height, width = plate.shape[:2]
-    size = PLATE_WIDTH, round(height * PLATE_WIDTH / width)
-    large = cv2.resize(plate, size, interpolation=cv2.INTER_CUBIC)
-    texture = rng.standard_normal((size[1], size[0], 1), np.float32)
-    texture = cv2.GaussianBlur(texture, (0, 0), 0.8)[..., None]
-    texture *= TEXTURE / texture.std()
-    return np.clip(large + texture, 0, 255).astype(np.uint8)
 
 
 def measured(

@@ -3,7 +3,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepmasque.evaluation.two_photo import (
+from deepmasque.image import encode_jpeg, encode_png, read_image
+from deepmasque.training.two_photo_scores import (
     ALIGNED,
     HAND_HELD,
     PORTRAIT,
@@ -15,7 +16,6 @@ from deepmasque.evaluation.two_photo import (
     summary,
     write_contact_sheet,
 )
-from deepmasque.image import encode_jpeg, encode_png, read_image
 
 SIZE = (108, 192)
 

@@ -1,0 +1,242 @@
+"""What the refinement network learns from: patches of scenes as large as photos, made once.
+
+The base stands still, so what the refinement sees of a scene never changes; a step then costs only
+what the small network costs.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import cache, partial
+from io import BytesIO
+from multiprocessing import get_context
+from pathlib import Path
+
+import cv2
+import lightning
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import track
+from torch import Tensor
+from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler
+
+from deepmasque.errors import SettingsError
+from deepmasque.image import write_atomic
+from deepmasque.training.eg1800 import read_rgb
+from deepmasque.training.hair import Generator
+from deepmasque.training.plates import training_plates
+from deepmasque.training.subjects import load as load_subject
+from deepmasque.training.two_photo import (
+    BASE_WIDTH,
+    LAST,
+    WITHOUT_PRIOR,
+    Pairs,
+    Settings,
+    TwoPhotoTask,
+    as_tensors,
+    fit,
+    learned_from,
+    refined_loss,
+    trained_weights,
+)
+from deepmasque.training.two_photo_scenes import (
+    REALISTIC,
+    TRAINING,
+    Perturbation,
+    detailed,
+    pair_scene,
+)
+from deepmasque.two_photo.network import ERROR, TwoPhotoNetwork, patch_errors, windows
+from deepmasque.two_photo.patches import CORE
+
+SIZES = ((1080, 1920), (1920, 1080), (1200, 1600), (1600, 1200))
+"""Of the scenes: height and width."""
+LOCKED = replace(REALISTIC, second=TRAINING.second, bystander=TRAINING.bystander)
+"""Half of the scenes are as from a tripod, the others as hard as those the base learns from."""
+KEPT = 400
+"""Patches of a scene, of those in which the base expects to be most wrong."""
+NAMES = ("half", "full", "truth")
+"""What is kept of a patch: the refinement's inputs, and the truth as `refined_loss` takes it."""
+REFINE = Settings(
+    epochs=24,
+    batch=1000,
+    rate=3e-3,
+    seed=2019,
+    curriculum=((0.0, 768, 4.0),),
+    refined=0.14,
+    development=32,
+)
+"""The batch counts patches, the curriculum is that of the development scenes."""
+
+
+def prepare(
+    checkpoint: Path,
+    subjects: Path,
+    plates: Path,
+    folder: Path,
+    scenes: int,
+    seed: int,
+    workers: int = 0,
+) -> int:
+    """Make the patches of scenes ready, those that are not there yet; how many scenes there are.
+
+    checkpoint: of a run whose base the refinement shall follow. subjects: of `subjects.prepare`.
+    plates: folder of photos without people. folder: gets `NNNNN.npz`.
+    workers: processes beside this one, or 0 for this one alone.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    write = partial(_write, checkpoint, subjects, plates, folder, seed)
+    numbers = range(scenes)
+    if workers == 0:
+        return sum(map(write, track(numbers, "Making patches")))
+    # Not forked: torch hangs in the child of a process that has computed with it.
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        return sum(track(pool.map(write, numbers), "Making patches", total=scenes))
+
+
+def _write(
+    checkpoint: Path, subjects: Path, plates: Path, folder: Path, seed: int, number: int
+) -> bool:
+    """Make one scene from its number and the seed alone."""
+    cv2.setNumThreads(1)
+    torch.set_num_threads(1)
+    target = folder / f"{number:05d}.npz"
+    if not target.exists():
+        rng = np.random.default_rng((seed, number))
+        scene = _scene(sorted(subjects.glob("train_*.npz")), training_plates(plates), rng)
+        patches = _patches(_base_of(checkpoint), scene, rng)
+        stream = BytesIO()
+        np.savez(stream, **{name: x.half().numpy() for name, x in zip(NAMES, patches, strict=True)})
+        write_atomic(target, stream.getvalue())
+    return True
+
+
+def _scene(subjects: list[Path], plates: list[Path], rng: Generator) -> tuple[Tensor, ...]:
+    subject, company = (load_subject(subjects[n]) for n in rng.integers(len(subjects), size=2))
+    size = SIZES[rng.integers(len(SIZES))]
+    plate = detailed(read_rgb(plates[rng.integers(len(plates))]), rng)
+    scene = pair_scene(subject, plate, size, rng, _perturbation(size, rng), company)
+    known = rng.random() >= WITHOUT_PRIOR
+    return as_tensors(scene.image, scene.plate, scene.alpha, scene.foreground, known)
+
+
+def _perturbation(size: tuple[int, int], rng: Generator) -> Perturbation:
+    return LOCKED if rng.random() < 0.5 else TRAINING.scaled(size[1] / BASE_WIDTH)
+
+
+@torch.inference_mode()
+def _patches(network: TwoPhotoNetwork, scene: tuple[Tensor, ...], rng: Generator) -> list[Tensor]:
+    """What the refinement sees of some patches, twice, and the truth of `refined_loss`."""
+    photo, plate, prior, alpha, foreground = (x[None] for x in scene)
+    planes = network.planes(photo, plate, prior)
+    errors = patch_errors(planes[:, ERROR], *photo.shape[2:])
+    chosen = learned_from(errors, REFINE.refined, int(rng.integers(1 << 31)))
+    chosen = chosen[torch.from_numpy(rng.permutation(len(chosen))[:KEPT])]
+    truth = windows(torch.cat([alpha, foreground, photo], 1), chosen, CORE)
+    return [*network.seen(planes, photo, plate, chosen), truth]
+
+
+@cache
+def _base_of(checkpoint: Path) -> TwoPhotoNetwork:
+    network = TwoPhotoNetwork().eval()
+    take_base(network, checkpoint)
+    return network
+
+
+def take_base(network: TwoPhotoNetwork, checkpoint: Path) -> None:
+    """Begin with the base of a run and a refinement that has learned nothing."""
+    weights = trained_weights(checkpoint)
+    network.base.load_state_dict(
+        {name[5:]: x for name, x in weights.items() if name.startswith("base.")}
+    )
+
+
+class Patches(Dataset):
+    """Every patch of a folder in memory; an index is a list of patches, so a batch."""
+
+    def __init__(self, folder: Path):
+        files = sorted(folder.glob("*.npz"))
+        if not files:
+            raise SettingsError(f"{folder} has no patches: make them with prepare-patches.")
+        counts = [len(_read(file)["truth"]) for file in files]
+        self.arrays = {
+            name: np.empty((sum(counts), *x.shape[1:]), x.dtype)
+            for name, x in _read(files[0]).items()
+        }
+        for file, end in zip(files, np.cumsum(counts), strict=True):
+            for name, x in _read(file).items():
+                self.arrays[name][end - len(x) : end] = x
+
+    def __len__(self) -> int:
+        return len(self.arrays["truth"])
+
+    def __getitem__(self, which: list[int]) -> tuple[Tensor, ...]:
+        places = np.sort(which)
+        return tuple(torch.from_numpy(x[places]).float() for x in self.arrays.values())
+
+
+def _read(file: Path) -> dict[str, NDArray[np.float16]]:
+    with np.load(file) as arrays:
+        return {name: arrays[name] for name in NAMES}
+
+
+class ReadyPatches(Pairs):
+    """Ready patches to learn from; the development scenes are those of the other recipes."""
+
+    def __init__(
+        self, settings: Settings, subjects: Path, plates: Path, patches: Path, workers: int
+    ):
+        super().__init__(settings, subjects, plates, workers)
+        self.patches = Patches(patches)
+
+    def train_dataloader(self) -> DataLoader:
+        order = BatchSampler(RandomSampler(self.patches), self.settings.batch, drop_last=True)
+        return DataLoader(self.patches, sampler=order, batch_size=None)
+
+
+class RefinementTask(TwoPhotoTask):
+    """The refinement network learning alone, by a base that stands still."""
+
+    def __init__(self, settings: Settings):
+        super().__init__(settings)
+        self.network.base.requires_grad_(False)
+        self.train()
+
+    def train(self, mode: bool = True) -> "RefinementTask":
+        """As in torch; the batch norms of the base stay as they are."""
+        super().train(mode)
+        self.network.base.eval()
+        return self
+
+    def training_step(self, batch: tuple[Tensor, ...], _: int) -> Tensor:
+        half, full, truth = batch
+        loss = refined_loss(self.network.refinement(half, full).float(), truth)
+        self.log("train_loss", loss, prog_bar=True)
+        return loss
+
+
+def train_refinement(
+    settings: Settings,
+    *,
+    patches: Path,
+    subjects: Path,
+    plates: Path,
+    run: Path,
+    workers: int,
+    logs: Sequence[str] = (),
+) -> Path:
+    """Train the refinement from nothing, or go on; returns the checkpoint of averaged weights.
+
+    settings: `start` is the checkpoint that the patches were made with. patches: of `prepare`.
+    subjects, plates: for the development scenes, as in `train_two_photo`.
+
+    Raises SettingsError if a logger, the patches or the checkpoint is not there.
+    """
+    lightning.seed_everything(settings.seed)
+    task = RefinementTask(settings)
+    if not (run / LAST).exists():
+        if not Path(settings.start).is_file():
+            raise SettingsError(f"There is no checkpoint {settings.start} with a base to refine.")
+        take_base(task.network, Path(settings.start))
+    return fit(task, ReadyPatches(settings, subjects, plates, patches, workers), run, logs)
