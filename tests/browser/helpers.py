@@ -1,11 +1,13 @@
 """What the browser tests do and ask again and again."""
 
 import time
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from playwright.sync_api import TimeoutError as PlaywrightTimeoutError
 
 from deepmasque import samples
 
@@ -52,6 +54,13 @@ def drop(page, *files):
 def settled(page):
     """Wait until the page has been drawn to its end."""
     page.locator("[data-test-script-state=notRunning]").wait_for()
+
+
+def redrawn(page):
+    """Wait until the page has answered what was just pressed, and has been drawn to its end."""
+    with suppress(PlaywrightTimeoutError):  # it may have answered before one looks
+        page.locator("[data-test-script-state=running]").wait_for(timeout=2500)
+    settled(page)
 
 
 def download(page, name):

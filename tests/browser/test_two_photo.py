@@ -12,6 +12,7 @@ from helpers import (
     download,
     encoded,
     opened,
+    redrawn,
     result,
     seen,
     settled,
@@ -67,7 +68,7 @@ def cut_out(page, pair):
 def view(page, name):
     """Turn to another view; its stage."""
     page.get_by_role("radio", name=name, exact=True).click()
-    settled(page)
+    redrawn(page)
     return viewer(page)
 
 
@@ -172,6 +173,7 @@ def test_swapped_photos_are_told_and_swapped_back_with_one_press(laptop, pair):
     settled(laptop)
     subject = given(laptop, "plate").locator("img").get_attribute("src")
     laptop.get_by_role("button", name="Swap the two").click()
+    redrawn(laptop)
     expect(given(laptop, "photo").locator("img")).to_have_attribute("src", subject)
     settled(laptop)
     laptop.get_by_role("button", name="Cut out", exact=True).click()
