@@ -237,7 +237,7 @@ def prepare_patches(
     folder: Annotated[Path, typer.Option(help="Where the patches go.")] = Path("runs/patches"),
     scenes: int = 400,
     seed: int = 2019,
-    workers: int = 0,
+    workers: int = 1,
 ) -> None:
     """Make the patches ready that the refinement of two-photo matting learns from."""
     from deepmasque.training.patches import prepare

@@ -5,11 +5,9 @@ what the small network costs.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from functools import cache, partial
 from io import BytesIO
-from multiprocessing import get_context
 from pathlib import Path
 
 import cv2
@@ -17,7 +15,6 @@ import lightning
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.progress import track
 from torch import Tensor
 from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler
 
@@ -47,6 +44,7 @@ from deepmasque.training.two_photo_scenes import (
     detailed,
     pair_scene,
 )
+from deepmasque.training.workers import made
 from deepmasque.two_photo.network import ERROR, TwoPhotoNetwork, patch_errors, windows
 from deepmasque.two_photo.patches import CORE
 
@@ -77,22 +75,16 @@ def prepare(
     folder: Path,
     scenes: int,
     seed: int,
-    workers: int = 0,
+    workers: int = 1,
 ) -> int:
     """Make the patches of scenes ready, those that are not there yet; how many scenes there are.
 
     checkpoint: of a run whose base the refinement shall follow. subjects: of `subjects.prepare`.
     plates: folder of photos without people. folder: gets `NNNNN.npz`.
-    workers: processes beside this one, or 0 for this one alone.
     """
     folder.mkdir(parents=True, exist_ok=True)
     write = partial(_write, checkpoint, subjects, plates, folder, seed)
-    numbers = range(scenes)
-    if workers == 0:
-        return sum(map(write, track(numbers, "Making patches")))
-    # Not forked: torch hangs in the child of a process that has computed with it.
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        return sum(track(pool.map(write, numbers), "Making patches", total=scenes))
+    return made(write, [(number,) for number in range(scenes)], workers)
 
 
 def _write(

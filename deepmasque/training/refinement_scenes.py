@@ -5,7 +5,6 @@ hair generator, `alphamatting_NAME_*` from that photo of alphamatting.com.
 """
 
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -22,6 +21,7 @@ from deepmasque.training import hair, shapes
 from deepmasque.training.eg1800 import read_rgb
 from deepmasque.training.photos import load as load_photo
 from deepmasque.training.plates import crop_of, training_plates
+from deepmasque.training.workers import made
 
 SIDE = 320
 """Of a scene that is cut from a photo of alphamatting.com, or made up."""
@@ -79,9 +79,7 @@ def prepare(
         else:
             tasks.append((f"hair_{number:05d}", partial(_person, people, plates)))
     np.random.default_rng(seed).shuffle(tasks)  # a part of them is a fair sample of all
-    with ProcessPoolExecutor(workers) as pool:
-        done = [pool.submit(_write, ready, name, make, seed) for name, make in tasks]
-    return sum(each.result() for each in done)
+    return made(_write, [(ready, name, make, seed) for name, make in tasks], workers)
 
 
 def _write(ready: Path, name: str, make: Callable[[Generator], Scene | None], seed: int) -> bool:

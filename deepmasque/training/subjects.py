@@ -5,7 +5,6 @@ One .npz per cut-out: the colours as JPEG, which is what they are from then on, 
 settings; no photo that measures is among them.
 """
 
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from io import BytesIO
@@ -23,6 +22,7 @@ from deepmasque.training.garments import garment
 from deepmasque.training.hair import Generator, Subject
 from deepmasque.training.photos import load as load_photo
 from deepmasque.training.plates import training_plates
+from deepmasque.training.workers import made
 
 HEIGHT = 672
 """Of photos of people for scenes that the base network learns from."""
@@ -87,10 +87,7 @@ def prepare(
     tasks = [(f"{split}_person_{n:05d}", _person) for n in range(people)]
     tasks += [(f"{split}_shape_{n:05d}", _shape) for n in range(shapes)]
     np.random.default_rng(seed).shuffle(tasks)  # a part of them is a fair sample of all
-    write = partial(_write, folder, sources, seed)
-    with ProcessPoolExecutor(workers) as pool:
-        done = [pool.submit(write, name, make) for name, make in tasks]
-    return sum(each.result() for each in done)
+    return made(partial(_write, folder, sources, seed), tasks, workers)
 
 
 def _sources(photos: Path, data: Path, split: str, height: int) -> Sources:
