@@ -109,16 +109,19 @@ def reduced(pixels: NDArray[np.uint8], most: int) -> NDArray[np.uint8]:
     return _shrunk(pixels, math.sqrt(most / (height * width)))
 
 
-def fitted(pixels: NDArray, side: int) -> NDArray:
-    """The same picture, (H, W) or (H, W, 3), its longer side scaled down if need be to `side`."""
-    return _shrunk(pixels, side / max(pixels.shape[:2]))
+def fitted(pixels: NDArray, side: int, *, interpolation: int = cv2.INTER_AREA) -> NDArray:
+    """The same picture, (H, W) or (H, W, 3), its longer side scaled down if need be to `side`.
+
+    interpolation: of OpenCV; INTER_NEAREST keeps a trimap's values.
+    """
+    return _shrunk(pixels, side / max(pixels.shape[:2]), interpolation)
 
 
-def _shrunk(pixels: NDArray, scale: float) -> NDArray:
+def _shrunk(pixels: NDArray, scale: float, interpolation: int = cv2.INTER_AREA) -> NDArray:
     if scale >= 1:
         return pixels
     size = [max(1, round(length * scale)) for length in pixels.shape[1::-1]]
-    return cv2.resize(pixels, size, interpolation=cv2.INTER_AREA)
+    return cv2.resize(pixels, size, interpolation=interpolation)
 
 
 def encode_png(pixels: NDArray[np.uint8], comment: str | None = None) -> bytes:

@@ -7,6 +7,11 @@ from functools import cache
 from pathlib import Path
 
 
+def portable(argument: str) -> str:
+    """An argument as others can use it: an absolute path is left with its last part."""
+    return Path(argument).name if argument.startswith("/") else argument
+
+
 @cache
 def hardware() -> str:
     """This machine in words: processor, cores that this process may use, memory."""

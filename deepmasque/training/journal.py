@@ -102,7 +102,7 @@ def command(arguments: Sequence[str]) -> str:
         words = ["python", "-m", ".".join(["deepmasque", Path(program).parent.name])]
     else:
         words = [Path(program).name]
-    return " ".join(words + [Path(each).name if each.startswith("/") else each for each in rest])
+    return " ".join(words + [provenance.portable(each) for each in rest])
 
 
 def hardware(trainer: lightning.Trainer) -> str:

@@ -34,6 +34,7 @@ from deepmasque.training.two_photo import (
     as_tensors,
     fit,
     learned_from,
+    patch_truth,
     refined_loss,
     trained_weights,
 )
@@ -45,8 +46,7 @@ from deepmasque.training.two_photo_scenes import (
     pair_scene,
 )
 from deepmasque.training.workers import made
-from deepmasque.two_photo.network import ERROR, TwoPhotoNetwork, patch_errors, windows
-from deepmasque.two_photo.patches import CORE
+from deepmasque.two_photo.network import ERROR, TwoPhotoNetwork, patch_errors
 
 SIZES = ((1080, 1920), (1920, 1080), (1200, 1600), (1600, 1200))
 """Of the scenes: height and width."""
@@ -83,12 +83,18 @@ def prepare(
     plates: folder of photos without people. folder: gets `NNNNN.npz`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    write = partial(_write, checkpoint, subjects, plates, folder, seed)
+    people, grounds = sorted(subjects.glob("train_*.npz")), training_plates(plates)
+    write = partial(_write, checkpoint, people, grounds, folder, seed)
     return made(write, [(number,) for number in range(scenes)], workers)
 
 
 def _write(
-    checkpoint: Path, subjects: Path, plates: Path, folder: Path, seed: int, number: int
+    checkpoint: Path,
+    subjects: list[Path],
+    plates: list[Path],
+    folder: Path,
+    seed: int,
+    number: int,
 ) -> bool:
     """Make one scene from its number and the seed alone."""
     cv2.setNumThreads(1)
@@ -96,7 +102,7 @@ def _write(
     target = folder / f"{number:05d}.npz"
     if not target.exists():
         rng = np.random.default_rng((seed, number))
-        scene = _scene(sorted(subjects.glob("train_*.npz")), training_plates(plates), rng)
+        scene = _scene(subjects, plates, rng)
         patches = _patches(_base_of(checkpoint), scene, rng)
         stream = BytesIO()
         np.savez(stream, **{name: x.half().numpy() for name, x in zip(NAMES, patches, strict=True)})
@@ -125,7 +131,7 @@ def _patches(network: TwoPhotoNetwork, scene: tuple[Tensor, ...], rng: Generator
     errors = patch_errors(planes[:, ERROR], *photo.shape[2:])
     chosen = learned_from(errors, REFINE.refined, int(rng.integers(1 << 31)))
     chosen = chosen[torch.from_numpy(rng.permutation(len(chosen))[:KEPT])]
-    truth = windows(torch.cat([alpha, foreground, photo], 1), chosen, CORE)
+    truth = patch_truth(alpha, foreground, photo, chosen)
     return [*network.seen(planes, photo, plate, chosen), truth]
 
 
@@ -138,10 +144,7 @@ def _base_of(checkpoint: Path) -> TwoPhotoNetwork:
 
 def take_base(network: TwoPhotoNetwork, checkpoint: Path) -> None:
     """Begin with the base of a run and a refinement that has learned nothing."""
-    weights = trained_weights(checkpoint)
-    network.base.load_state_dict(
-        {name[5:]: x for name, x in weights.items() if name.startswith("base.")}
-    )
+    network.base.load_state_dict(trained_weights(checkpoint, "base"))
 
 
 class Patches(Dataset):
@@ -151,14 +154,7 @@ class Patches(Dataset):
         files = sorted(folder.glob("*.npz"))
         if not files:
             raise SettingsError(f"{folder} has no patches: make them with prepare-patches.")
-        counts = [len(_read(file)["truth"]) for file in files]
-        self.arrays = {
-            name: np.empty((sum(counts), *x.shape[1:]), x.dtype)
-            for name, x in _read(files[0]).items()
-        }
-        for file, end in zip(files, np.cumsum(counts), strict=True):
-            for name, x in _read(file).items():
-                self.arrays[name][end - len(x) : end] = x
+        self.arrays = {name: _joined(files, name) for name in NAMES}
 
     def __len__(self) -> int:
         return len(self.arrays["truth"])
@@ -168,9 +164,13 @@ class Patches(Dataset):
         return tuple(torch.from_numpy(x[places]).float() for x in self.arrays.values())
 
 
-def _read(file: Path) -> dict[str, NDArray[np.float16]]:
+def _joined(files: Sequence[Path], name: str) -> NDArray[np.float16]:
+    return np.concatenate([_read(file, name) for file in files])
+
+
+def _read(file: Path, name: str) -> NDArray[np.float16]:
     with np.load(file) as arrays:
-        return {name: arrays[name] for name in NAMES}
+        return arrays[name]
 
 
 class ReadyPatches(Pairs):

@@ -18,6 +18,7 @@ import yaml
 
 from deepmasque.errors import TrainingError
 from deepmasque.image import write_atomic
+from deepmasque.provenance import portable
 from deepmasque.weights import MODELS
 
 COMMITTED = MODELS / "runs"
@@ -133,8 +134,8 @@ def publish(
 
     NAME.csv: the log, its training rows averaged in blocks down to MOST_ROWS; NAME.json: settings
     and record; NAME/: sample sheets, as many as fit into MOST_SAMPLE_BYTES, the last among them.
-    pictures: False where the sheets show photos that may not be passed on. Of an absolute path to
-    what the run began with only the last part is kept.
+    pictures: False where the sheets show photos that may not be passed on. Of absolute paths
+    only the last part is kept.
 
     Raises TrainingError like `read_run`.
     """
@@ -143,9 +144,11 @@ def publish(
     table, record = target / f"{name}.csv", target / f"{name}.json"
     log = thinned(_joined([pd.read_csv(path) for path in _logs(folder)]))
     write_atomic(table, log.to_csv(index=False, float_format="%.5g").encode())
-    start = run.settings.get("start", "")
-    shown = {"start": Path(start).name} if Path(start).is_absolute() else {}
-    content = {"settings": run.settings | shown} | asdict(run.record)
+    settings = {
+        name: portable(value) if isinstance(value, str) else value
+        for name, value in run.settings.items()
+    }
+    content = {"settings": settings} | asdict(run.record)
     write_atomic(record, (json.dumps(content, indent=2) + "\n").encode())
     return [table, record, *_publish_samples(run.samples if pictures else {}, target / name)]
 

@@ -27,6 +27,7 @@ from deepmasque.two_photo.network import (
     ERROR,
     FOREGROUND,
     TwoPhotoNetwork,
+    base_input,
     clipped,
     patch_errors,
     resized,
@@ -196,8 +197,7 @@ class TwoPhotoTask(lightning.LightningModule):
                 errors, self.settings.refined, self.settings.seed + self.global_step
             )
             refined = self.network.refined(planes, photo, plate, chosen).float()
-            truth = windows(torch.cat([alpha, foreground, photo], 1), chosen, CORE)
-            losses["refined"] = refined_loss(refined, truth)
+            losses["refined"] = refined_loss(refined, patch_truth(alpha, foreground, photo, chosen))
         return losses, (planes[:, ALPHA] - resized(alpha, planes.shape[2:])).abs().mean()
 
     def scenes_epoch(self) -> int:
@@ -207,8 +207,7 @@ class TwoPhotoTask(lightning.LightningModule):
     def planes(self, photo: Tensor, plate: Tensor, prior: Tensor, smaller: float) -> Tensor:
         """The base network's planes, (B, 27, h, w) float32, of the pair reduced so many times."""
         size = [max(32, round(side / smaller / 32) * 32) for side in photo.shape[2:]]
-        pair = resized(torch.cat([photo, plate], 1), size) * 2 - 1
-        x = torch.cat([pair, resized(prior, size)], 1)
+        x = base_input(photo, plate, prior, size)
         return clipped(self.network.base(x.contiguous(memory_format=torch.channels_last)).float())
 
     def validation_step(self, batch: tuple[Tensor, ...], _: int) -> None:
@@ -265,10 +264,15 @@ def learned_from(errors: Tensor, share: float, seed: int) -> Tensor:
     return worst(errors.masked_fill(lucky, 1.0), round(share * errors[0].numel()))
 
 
+def patch_truth(alpha: Tensor, foreground: Tensor, photo: Tensor, chosen: Tensor) -> Tensor:
+    """What `refined_loss` measures the chosen patches by, (N, 7, 16, 16)."""
+    return windows(torch.cat([alpha, foreground, photo], 1), chosen, CORE)
+
+
 def refined_loss(refined: Tensor, truth: Tensor) -> Tensor:
     """Of refined patches (N, 4, 16, 16): alpha, its slopes and visible foreground.
 
-    truth: (N, 7, 16, 16), alpha, foreground and photo in 0..1.
+    truth: of `patch_truth`, alpha, foreground and photo in 0..1.
     """
     true, front, pixels = truth.split([1, 3, 3], 1)
     found = clipped(refined, [ALPHA])[:, ALPHA]
@@ -318,10 +322,10 @@ class PairSheet:
         return [pixels_of(resized(x, photo.shape[2:])[0]) for x in shown]
 
 
-def trained_weights(checkpoint: Path) -> dict[str, Tensor]:
-    """The averaged weights of a run's two networks, by their names in TwoPhotoNetwork."""
+def trained_weights(checkpoint: Path, part: str = "") -> dict[str, Tensor]:
+    """The averaged weights of a run's networks, by their names in TwoPhotoNetwork or its part."""
     content = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
-    own = "network."
+    own = f"network.{part}." if part else "network."
     return {name.removeprefix(own): x for name, x in content.items() if name.startswith(own)}
 
 

@@ -26,6 +26,7 @@ from deepmasque.two_photo.patches import (
     HALF,
     LIGHT,
     NEARBY,
+    PAIR,
     PLANES,
     SLACK,
     base_size,
@@ -33,8 +34,6 @@ from deepmasque.two_photo.patches import (
 
 CHANNELS = 8
 """RGB of the photo, RGB of the plate, two planes of the soft segmentation prior."""
-PAIR = 6
-"""RGB of the photo, RGB of the plate."""
 SURROUNDINGS = 6
 """Planes that are computed from those that the base learns: light and colours near by."""
 CELL = 4
@@ -126,9 +125,8 @@ class TwoPhotoNetwork(nn.Module):
 
     def planes(self, photo: Tensor, plate: Tensor, prior: Tensor) -> Tensor:
         """What the base says of the reduced pair, (B, 27, h, w), alpha and error within 0..1."""
-        size = base_size(*photo.shape[2:])
-        pair = resized(torch.cat([photo, plate], 1), size) * 2 - 1
-        return clipped(self.base(torch.cat([pair, resized(prior, size)], 1)))
+        x = base_input(photo, plate, prior, base_size(*photo.shape[2:]))
+        return clipped(self.base(x))
 
     def whole(self, planes: Tensor, photo: Tensor, plate: Tensor, chosen: Tensor) -> Tensor:
         """Alpha and foreground (B, 4, H, W) in 0..1, from the base's planes and the chosen
@@ -156,6 +154,12 @@ class TwoPhotoNetwork(nn.Module):
         half = [functional.avg_pool2d(seen, 2), sampled(told, chosen, size, HALF, 2)]
         full = [seen[..., margin:-margin, margin:-margin], sampled(fine, chosen, size, FULL)]
         return torch.cat(half, 1), torch.cat(full, 1)
+
+
+def base_input(photo: Tensor, plate: Tensor, prior: Tensor, size: Sequence[int]) -> Tensor:
+    """What the base sees, (B, 8, h, w): photo, plate and prior of 0..1 brought to `size`."""
+    pair = resized(torch.cat([photo, plate], 1), size) * 2 - 1
+    return torch.cat([pair, resized(prior, size)], 1)
 
 
 def surroundings(told: Tensor, x: Tensor) -> Tensor:
@@ -300,7 +304,7 @@ def put_back(whole: Tensor, refined: Tensor, photo: Tensor, chosen: Tensor) -> N
     whole[place] = values
 
 
-def resized(x: Tensor, size: tuple[int, int]) -> Tensor:
+def resized(x: Tensor, size: Sequence[int]) -> Tensor:
     """(B, C, H, W) to another size, bilinear, averaging where it gets smaller."""
     return functional.interpolate(x, size, mode="bilinear", align_corners=False, antialias=True)
 

@@ -15,6 +15,8 @@ ERROR = slice(10, 11)
 FINE_PLANES = 10
 """So many of the first planes the refinement sees at the photo's size too."""
 PLANES = 11 + 16
+PAIR = 6
+"""RGB of the photo, RGB of the plate: what the refinement sees before the planes."""
 SLACK = 0.01
 """By so much the networks miss 0 and 1 where they are sure; alpha is stretched by it."""
 

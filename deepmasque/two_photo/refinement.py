@@ -21,6 +21,7 @@ from deepmasque.two_photo.patches import (
     FOREGROUND,
     FULL,
     HALF,
+    PAIR,
     SLACK,
     base_size,
 )
@@ -142,10 +143,10 @@ def refined_pixels(patches: NDArray[np.int64], height: int, width: int) -> NDArr
 
 def _network_inputs(photo, plate, told, patches):
     """Half (N, 32, 14, 14) and full (N, 16, 20, 20), as `network.RefinementNetwork` wants them."""
-    half = np.empty((len(patches), 6 + len(told), HALF, HALF), np.float32)
-    full = np.empty((len(patches), 6 + FINE_PLANES, FULL, FULL), np.float32)
-    _crop(photo, plate, patches, half[:, :6], full[:, :6])
-    for planes, out, step in ((told, half[:, 6:], 2), (told[:FINE_PLANES], full[:, 6:], 1)):
+    half = np.empty((len(patches), PAIR + len(told), HALF, HALF), np.float32)
+    full = np.empty((len(patches), PAIR + FINE_PLANES, FULL, FULL), np.float32)
+    _crop(photo, plate, patches, half[:, :PAIR], full[:, :PAIR])
+    for planes, out, step in ((told, half[:, PAIR:], 2), (told[:FINE_PLANES], full[:, PAIR:], 1)):
         side = out.shape[-1]
         offsets = (np.arange(side) - side / 2 + 0.5) * step + CORE / 2
         ys, xs = (

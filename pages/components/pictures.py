@@ -2,13 +2,13 @@
 
 import base64
 
+import cv2
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
-from PIL import Image
 
 from deepmasque.compose import alpha_channel, estimate_foreground
-from deepmasque.image import encode_jpeg, encode_png
+from deepmasque.image import encode_jpeg, encode_png, fitted
 from deepmasque.matte import Matte
 
 VIEW_SIDE = 2400  # long side of the pictures sent to the viewer: sharp at 3x zoom on a laptop
@@ -22,7 +22,7 @@ def viewer_pictures(identity: str, _matte: Matte) -> dict[str, str]:
         "id": identity,
         "photo": picture_url(_matte.image, VIEW_SIDE),
         "foreground": picture_url(_matte.foreground, VIEW_SIDE),
-        "alpha": data_url(encode_png(shrunk(alpha_channel(_matte), VIEW_SIDE)), "png"),
+        "alpha": data_url(encode_png(fitted(alpha_channel(_matte), VIEW_SIDE)), "png"),
     }
 
 
@@ -34,7 +34,7 @@ def cut_out_urls(
     grey = np.rint(_alpha * 255).astype(np.uint8)
     return {
         "foreground": picture_url(estimate_foreground(_image, _alpha), TILE_SIDE),
-        "alpha": data_url(encode_png(shrunk(grey, TILE_SIDE)), "png"),
+        "alpha": data_url(encode_png(fitted(grey, TILE_SIDE)), "png"),
     }
 
 
@@ -44,29 +44,19 @@ def brush_pictures(
 ) -> dict[str, str | int]:
     """Photo and trimap as data URLs for `brush`, with the photo's size in pixels."""
     height, width = _trimap.shape
+    trimap = fitted(_trimap, VIEW_SIDE, interpolation=cv2.INTER_NEAREST)
     return {
         "id": identity,
         "width": width,
         "height": height,
         "photo": picture_url(_image, VIEW_SIDE),
-        "trimap": data_url(encode_png(shrunk(_trimap, VIEW_SIDE, Image.Resampling.NEAREST)), "png"),
+        "trimap": data_url(encode_png(trimap), "png"),
     }
-
-
-def shrunk(
-    pixels: NDArray[np.uint8], side: int, resample: Image.Resampling = Image.Resampling.LANCZOS
-) -> NDArray[np.uint8]:
-    """Scale a picture down so that its long side is at most `side` px."""
-    if max(pixels.shape[:2]) <= side:
-        return pixels
-    picture = Image.fromarray(pixels)
-    picture.thumbnail((side, side), resample)
-    return np.asarray(picture)
 
 
 def picture_url(pixels: NDArray[np.uint8], side: int) -> str:
     """Encode an RGB picture as a JPEG data URL, at most `side` px long."""
-    return data_url(encode_jpeg(shrunk(pixels, side), quality=90), "jpeg")
+    return data_url(encode_jpeg(fitted(pixels, side), quality=90), "jpeg")
 
 
 def data_url(data: bytes, kind: str) -> str:

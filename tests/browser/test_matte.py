@@ -16,6 +16,7 @@ from helpers import (
     encoded,
     opened,
     portrait,
+    redrawn,
     result,
     seen,
     sideways_scroll,
@@ -88,6 +89,7 @@ def test_slider_follows_mouse_and_keys_and_uncovers_the_photo(laptop):
     upload(laptop, portrait())
     stage = result(laptop)
     pick(laptop, "White")
+    redrawn(laptop)
     grip = stage.get_by_role("slider")
     picture = stage.locator(".cut").bounding_box()
     drag(laptop, at(picture, 0.5, 0.5), at(picture, 0.02, 0.5))
