@@ -153,7 +153,8 @@ def compare(comparison: Comparison) -> None:
         what = "the others" if len(missing) < len(ticked) else "these methods"
         if missing:
             # A callback: a click that only the script sees is lost when another run ends it first.
-            clicked = {"on_click": start, "args": (comparison, missing)}
+            # Streamlit keeps the arguments of callbacks while the session lasts: no photo is one.
+            clicked = {"on_click": start, "args": [missing]}
             st.button(f"Run {what}", type="primary", key="run", **clicked)
     for name, why in comparison.failures.items():
         st.warning(f"{name}: {why}")
@@ -193,8 +194,9 @@ def going_on(comparison: Comparison) -> bool:
     return False
 
 
-def start(comparison: Comparison, chosen: list[Method]) -> None:
+def start(chosen: list[Method]) -> None:
     """Let methods run on the photo."""
+    comparison: Comparison = PAGE.result
     folder = Path(comparison.folder.name)
     comparison.failures.clear()
     scene = Scene("photo", folder / "photo.png", plate=comparison.plate)
@@ -288,12 +290,13 @@ def take_others(comparison: Comparison) -> None:
         accept_multiple_files=True,
         key=key,
         on_change=add_others,
-        args=[comparison, key],
+        args=[key],
     )
 
 
-def add_others(comparison: Comparison, key: str) -> None:
+def add_others(key: str) -> None:
     """Put every file that fits into the row; of those that do not, the last into a sentence."""
+    comparison: Comparison = PAGE.result
     comparison.uploads += 1  # the next uploader begins empty
     for file in st.session_state[key]:
         try:
@@ -307,10 +310,6 @@ def add_others(comparison: Comparison, key: str) -> None:
 
 def take_plate(comparison: Comparison) -> None:
     """Ask for the second photo of “Two photos”."""
-
-    def lay(file: UploadedFile) -> None:
-        comparison.lay(file.getvalue())
-
     st.html('<h2 class="dm-title">Plate</h2>')
     ask_for(
         "The same place without the subject, for “Two photos”", lay, f"plate-{comparison.identity}"
@@ -319,13 +318,13 @@ def take_plate(comparison: Comparison) -> None:
         st.html(caption("There is a plate; another one takes its place."))
 
 
+def lay(file: UploadedFile) -> None:
+    """Take a file as the plate."""
+    PAGE.result.lay(file.getvalue())
+
+
 def take_truth(comparison: Comparison, shown: dict[str, Result]) -> None:
     """Ask for what the results are measured against."""
-
-    def measure(file: UploadedFile) -> None:
-        sizes = comparison.size, comparison.full
-        comparison.measure_against(given_truth(file.getvalue(), file.name, *sizes))
-
     st.html('<h2 class="dm-title">Ground truth</h2>')
     ask_for(
         "A mask, an alpha or a perfect cut-out of this photo",
@@ -337,6 +336,13 @@ def take_truth(comparison: Comparison, shown: dict[str, Result]) -> None:
         st.rerun()
     if shown and st.toggle("Paint it", key="paint-truth"):
         paint(comparison, shown)
+
+
+def measure(file: UploadedFile) -> None:
+    """Take a file as the truth."""
+    comparison: Comparison = PAGE.result
+    sizes = comparison.size, comparison.full
+    comparison.measure_against(given_truth(file.getvalue(), file.name, *sizes))
 
 
 def ask_for(says: str, use: Callable[[UploadedFile], None], key: str) -> None:
