@@ -59,7 +59,7 @@ def running(log, runs):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
-    surroundings = os.environ | {"DEEPMASQUE_RUNS": str(runs)}
+    surroundings = os.environ | {"DEEPMASQUE_RUNS": str(runs), "TMPDIR": str(log.parent)}
     with log.open("wb") as output:
         server = subprocess.Popen(
             command, cwd=ROOT, env=surroundings, stdout=output, stderr=subprocess.STDOUT

@@ -9,6 +9,7 @@ import pytest
 from helpers import (
     SIZE,
     broken_pictures,
+    comes_to,
     download,
     drop,
     encoded,
@@ -65,6 +66,17 @@ def compared(laptop):
         tile(laptop, title).locator(".stage[data-ready='Cut-out']").wait_for(timeout=120_000)
     settled(laptop)
     return laptop
+
+
+def test_a_photo_that_was_left_is_let_go(fresh_app, tmp_path, laptop):
+    laptop.goto(f"{fresh_app}/compare")
+    for width in (60, 61, 62):
+        drop(laptop, portrait((width, 70)))
+        laptop.locator("figure .stage[data-ready]").wait_for(timeout=60_000)
+        settled(laptop)
+        laptop.get_by_role("button", name="New photo").click()
+        laptop.locator(".st-key-drop").wait_for()
+    comes_to(lambda: len(list(tmp_path.glob("*/photo.png"))) <= 1)
 
 
 def give(page, label, *files):
