@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from deepmasque.errors import DeepMasqueError
+from deepmasque.training.workers import keep_freed_memory
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 
@@ -199,7 +200,7 @@ def export_refinement(
 def two_photo(
     data: Annotated[Path, typer.Option(help="Folder with backgrounds/.")],
     run: Annotated[Path, typer.Option(help="Folder of this run; goes on where it stopped.")],
-    recipe: Annotated[str, typer.Option(help="base, then joint.")] = "base",
+    recipe: Annotated[str, typer.Option(help="base, then joint, then larger.")] = "base",
     start: Annotated[
         Path | None, typer.Option(help="last.ckpt of another run, or a portrait network's weights.")
     ] = None,
@@ -250,10 +251,11 @@ def prepare_patches(
 def two_photo_refinement(
     data: Annotated[Path, typer.Option(help="Folder with backgrounds/.")],
     run: Annotated[Path, typer.Option(help="Folder of this run; goes on where it stopped.")],
-    start: Annotated[Path, typer.Option(help="The checkpoint that the patches were made with.")],
+    start: Annotated[Path, typer.Option(help="A checkpoint with the base of the patches.")],
     patches: Annotated[Path, typer.Option(help="Where the patches are.")] = Path("runs/patches"),
     subjects: Annotated[Path, typer.Option(help="Where the cut-outs are.")] = Path("runs/subjects"),
     epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    rate: Annotated[float | None, typer.Option(help="Instead of the recipe's.")] = None,
     seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
     workers: int = 1,
     logger: Loggers = (),
@@ -264,7 +266,7 @@ def two_photo_refinement(
     from deepmasque.training.patches import REFINE, train_refinement
 
     train_refinement(
-        replace(REFINE, start=str(start), **given(epochs=epochs, seed=seed)),
+        replace(REFINE, start=str(start), **given(epochs=epochs, rate=rate, seed=seed)),
         patches=patches,
         subjects=subjects,
         plates=data / "backgrounds",
@@ -408,6 +410,7 @@ def hair(
 
 def main() -> None:
     """Run the command line; what cannot be done is one sentence and exit code 1."""
+    keep_freed_memory()
     try:
         app()
     except DeepMasqueError as error:

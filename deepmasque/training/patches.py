@@ -25,7 +25,6 @@ from deepmasque.training.hair import Generator
 from deepmasque.training.plates import training_plates
 from deepmasque.training.subjects import load as load_subject
 from deepmasque.training.two_photo import (
-    BASE_WIDTH,
     LAST,
     WITHOUT_PRIOR,
     Pairs,
@@ -36,11 +35,13 @@ from deepmasque.training.two_photo import (
     learned_from,
     patch_truth,
     refined_loss,
+    start_from,
     trained_weights,
 )
 from deepmasque.training.two_photo_scenes import (
     REALISTIC,
     TRAINING,
+    TRAINING_WIDTH,
     Perturbation,
     detailed,
     pair_scene,
@@ -52,16 +53,16 @@ SIZES = ((1080, 1920), (1920, 1080), (1200, 1600), (1600, 1200))
 """Of the scenes: height and width."""
 LOCKED = replace(REALISTIC, second=TRAINING.second, bystander=TRAINING.bystander)
 """Half of the scenes are as from a tripod, the others as hard as those the base learns from."""
-KEPT = 400
+KEPT = 500
 """Patches of a scene, of those in which the base expects to be most wrong."""
 NAMES = ("half", "full", "truth")
 """What is kept of a patch: the refinement's inputs, and the truth as `refined_loss` takes it."""
 REFINE = Settings(
     epochs=24,
-    batch=1000,
-    rate=3e-3,
+    batch=400,
+    rate=2e-3,
     seed=2019,
-    curriculum=((0.0, 768, 4.0),),
+    curriculum=((0.0, 768, 2.0),),
     refined=0.14,
     development=32,
 )
@@ -120,7 +121,7 @@ def _scene(subjects: list[Path], plates: list[Path], rng: Generator) -> tuple[Te
 
 
 def _perturbation(size: tuple[int, int], rng: Generator) -> Perturbation:
-    return LOCKED if rng.random() < 0.5 else TRAINING.scaled(size[1] / BASE_WIDTH)
+    return LOCKED if rng.random() < 0.5 else TRAINING.scaled(size[1] / TRAINING_WIDTH)
 
 
 @torch.inference_mode()
@@ -138,13 +139,8 @@ def _patches(network: TwoPhotoNetwork, scene: tuple[Tensor, ...], rng: Generator
 @cache
 def _base_of(checkpoint: Path) -> TwoPhotoNetwork:
     network = TwoPhotoNetwork().eval()
-    take_base(network, checkpoint)
+    start_from(network, checkpoint)
     return network
-
-
-def take_base(network: TwoPhotoNetwork, checkpoint: Path) -> None:
-    """Begin with the base of a run and a refinement that has learned nothing."""
-    network.base.load_state_dict(trained_weights(checkpoint, "base"))
 
 
 class Patches(Dataset):
@@ -218,10 +214,11 @@ def train_refinement(
     workers: int,
     logs: Sequence[str] = (),
 ) -> Path:
-    """Train the refinement from nothing, or go on; returns the checkpoint of averaged weights.
+    """Train the refinement of a checkpoint alone, or go on where `run/last.ckpt` stands; returns
+    the checkpoint of averaged weights.
 
-    settings: `start` is the checkpoint that the patches were made with. patches: of `prepare`.
-    subjects, plates: for the development scenes, as in `train_two_photo`.
+    settings: `start` is the checkpoint, with the base that the patches were made with. patches:
+    of `prepare`. subjects, plates: for the development scenes, as in `train_two_photo`.
 
     Raises SettingsError if a logger, the patches or the checkpoint is not there.
     """
@@ -230,5 +227,5 @@ def train_refinement(
     if not (run / LAST).exists():
         if not Path(settings.start).is_file():
             raise SettingsError(f"There is no checkpoint {settings.start} with a base to refine.")
-        take_base(task.network, Path(settings.start))
+        task.network.load_state_dict(trained_weights(Path(settings.start)))
     return fit(task, ReadyPatches(settings, subjects, plates, patches, workers), run, logs)

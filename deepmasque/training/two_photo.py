@@ -21,7 +21,7 @@ from deepmasque.training.plates import training_plates
 from deepmasque.training.portrait import averaged, loader_workers
 from deepmasque.training.sheets import pixels_of, sheet
 from deepmasque.training.subjects import load as load_subject
-from deepmasque.training.two_photo_scenes import TRAINING, pair_scene
+from deepmasque.training.two_photo_scenes import TRAINING, TRAINING_WIDTH, pair_scene
 from deepmasque.two_photo.network import (
     ALPHA,
     ERROR,
@@ -37,8 +37,6 @@ from deepmasque.two_photo.network import (
 )
 from deepmasque.two_photo.patches import CORE
 
-BASE_WIDTH = 480
-"""Of the pictures that the base network sees; the scenes' perturbations are meant for it."""
 LAST = "last.ckpt"
 SHOWN = 6
 VISIBLE = 0.01
@@ -88,7 +86,11 @@ JOINT = Settings(
     curriculum=((0.0, 512, 2.0), (0.35, 640, 3.0), (0.75, 768, 4.0)),
     refined=0.14,
 )
-RECIPES = {"base": BASE, "joint": JOINT}
+LARGER = replace(
+    JOINT, epochs=14, samples=600, rate=4e-4, curriculum=((0.0, 640, 2.0),), refined=0.06
+)
+"""After joint training, with the base seeing its scenes as large as it sees photos."""
+RECIPES = {"base": BASE, "joint": JOINT, "larger": LARGER}
 
 
 class Scenes(Dataset):
@@ -109,7 +111,7 @@ class Scenes(Dataset):
         )
         plate = _plate(self.plates[rng.integers(len(self.plates))])
         side, _ = self.settings.stage_at(self.epoch)
-        unlike = TRAINING.scaled(max(1, side / BASE_WIDTH))
+        unlike = TRAINING.scaled(max(1, side / TRAINING_WIDTH))
         scene = pair_scene(subject, plate, (side, side), rng, unlike, company)
         known = rng.random() >= WITHOUT_PRIOR
         return as_tensors(scene.image, scene.plate, scene.alpha, scene.foreground, known)
@@ -330,13 +332,13 @@ def trained_weights(checkpoint: Path, part: str = "") -> dict[str, Tensor]:
 
 
 def start_from(network: TwoPhotoNetwork, weights: Path) -> None:
-    """Begin from another run's checkpoint, or with the base from a portrait network's weights.
+    """Begin with the base of another run's checkpoint, or of a portrait network's weights.
 
     Of the latter's inputs the base has the photo and the soft segmentation; the plate starts at
-    zero, and so does what the base has more.
+    zero, and so does what the base has more. The refinement begins anew.
     """
     if weights.suffix == ".ckpt":
-        network.load_state_dict(trained_weights(weights))
+        network.base.load_state_dict(trained_weights(weights, "base"))
         return
     from safetensors.torch import load_file
 

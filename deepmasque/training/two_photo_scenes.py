@@ -94,7 +94,8 @@ class Perturbation:
 
 
 TRAINING = Perturbation()
-"""Lengths for scenes of the base network's size, about 480 pixels wide."""
+"""Lengths for scenes TRAINING_WIDTH pixels wide."""
+TRAINING_WIDTH = 480
 _NOTHING = {name: 0 * np.array(value) for name, value in vars(TRAINING).items()}
 NONE = Perturbation(**{k: tuple(v) if v.ndim else float(v) for k, v in _NOTHING.items()})
 REALISTIC = replace(

@@ -73,8 +73,8 @@ class BaseNetwork(FullyConvolutional):
 class RefinementNetwork(nn.Module):
     """Patches of the base's planes and of the pair in; alpha and foreground of their cores out.
 
-    forward: half (N, 32, 14, 14), photo, plate, and the planes of the base without the error, at
-    half the photo's size; full (N, 16, 20, 20), the same without hidden features, at the photo's
+    forward: half (N, 32, 18, 18), photo, plate, and the planes of the base without the error, at
+    half the photo's size; full (N, 16, 22, 22), the same without hidden features, at the photo's
     size. Returns (N, 4, 16, 16), alpha and foreground as the base tells them, corrected.
 
     No convolution pads, so that a pixel does not depend on where its patch begins.
@@ -83,8 +83,12 @@ class RefinementNetwork(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         hidden = PLANES - 1 - FINE_PLANES
-        self.coarse = nn.Sequential(_unpadded(EXPLAINED + hidden, 64), _unpadded(64, 40))
-        self.fine = nn.Sequential(_unpadded(40 + EXPLAINED, 32), nn.Conv2d(32, 4, 3))
+        self.coarse = nn.Sequential(
+            _unpadded(EXPLAINED + hidden, 48), _unpadded(48, 48), _unpadded(48, 48)
+        )
+        self.fine = nn.Sequential(
+            _unpadded(48 + EXPLAINED, 32), _unpadded(32, 32), nn.Conv2d(32, 4, 3)
+        )
         nn.init.zeros_(self.fine[-1].weight)
         nn.init.zeros_(self.fine[-1].bias)
 
@@ -93,6 +97,8 @@ class RefinementNetwork(nn.Module):
         hidden = half[:, seen:]
         coarse = self.coarse(torch.cat([explained(half[:, :seen]), hidden], 1))
         coarse = functional.interpolate(coarse, scale_factor=2.0, mode="nearest")
+        beyond = (coarse.shape[-1] - FULL) // 2
+        coarse = coarse[..., beyond:-beyond, beyond:-beyond]
         correction = self.fine(torch.cat([coarse, explained(full)], 1))
         inner = (FULL - CORE) // 2
         return full[:, PAIR : PAIR + 4, inner:-inner, inner:-inner] + correction

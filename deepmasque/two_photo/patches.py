@@ -4,9 +4,9 @@ from deepmasque.engine import size_of_about
 
 CORE = 16
 """Side of a patch, pixels of the photo."""
-HALF, FULL = 14, 20
+HALF, FULL = 18, 22
 """Sides of what the refinement sees of it: at half the photo's size, and at the photo's size."""
-BASE_PIXELS = 480 * 288
+BASE_PIXELS = 640 * 384
 """About as many pixels the base network sees of any photo."""
 ALPHA, FOREGROUND = slice(0, 1), slice(1, 4)
 LIGHT, NEARBY = slice(4, 7), slice(7, 10)

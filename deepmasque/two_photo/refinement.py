@@ -142,7 +142,7 @@ def refined_pixels(patches: NDArray[np.int64], height: int, width: int) -> NDArr
 
 
 def _network_inputs(photo, plate, told, patches):
-    """Half (N, 32, 14, 14) and full (N, 16, 20, 20), as `network.RefinementNetwork` wants them."""
+    """Half (N, 32, 18, 18) and full (N, 16, 22, 22), as `network.RefinementNetwork` wants them."""
     half = np.empty((len(patches), PAIR + len(told), HALF, HALF), np.float32)
     full = np.empty((len(patches), PAIR + FINE_PLANES, FULL, FULL), np.float32)
     _crop(photo, plate, patches, half[:, :PAIR], full[:, :PAIR])

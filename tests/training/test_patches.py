@@ -8,8 +8,9 @@ import torch
 from deepmasque.errors import SettingsError
 from deepmasque.training import patches, shapes
 from deepmasque.training.subjects import encoded
-from deepmasque.training.two_photo import trained_weights
+from deepmasque.training.two_photo import start_from, trained_weights
 from deepmasque.two_photo.network import TwoPhotoNetwork
+from deepmasque.two_photo.patches import CORE, FULL, HALF
 
 SETTINGS = replace(patches.REFINE, epochs=25, batch=10, curriculum=((0.0, 96, 2.0),), development=2)
 
@@ -41,12 +42,15 @@ def places(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory):
-    """Of a base that has learned nothing; its refinement has another form than today's."""
+    """Of networks that have learned nothing."""
     torch.manual_seed(0)
-    weights = {f"network.base.{k}": x for k, x in TwoPhotoNetwork().base.state_dict().items()}
     path = tmp_path_factory.mktemp("base") / "last.ckpt"
-    torch.save({"state_dict": weights | {"network.refinement.old": torch.zeros(3)}}, path)
+    save(TwoPhotoNetwork().state_dict(), path)
     return path
+
+
+def save(weights, path):
+    torch.save({"state_dict": {f"network.{name}": x for name, x in weights.items()}}, path)
 
 
 def ready(checkpoint, places, folder, scenes=4):
@@ -69,11 +73,12 @@ def test_a_batch_is_what_the_refinement_takes(checkpoint, places, tmp_path):
     found = patches.Patches(tmp_path)
     assert len(found) == 3 * 7
     half, full, truth = found[[20, 3, 4]]
-    assert half.shape == (3, 32, 14, 14) and full.shape == (3, 16, 20, 20)
+    assert half.shape == (3, 32, HALF, HALF) and full.shape == (3, 16, FULL, FULL)
     assert truth.shape == (3, 7, 16, 16) and truth.dtype == torch.float32
     assert truth.min() >= 0 and truth.max() <= 1
     # Photo and truth lie on one another: the photo is in both.
-    seen = (full[:, :3, 2:-2, 2:-2] + 1) / 2
+    margin = (FULL - CORE) // 2
+    seen = (full[:, :3, margin:-margin, margin:-margin] + 1) / 2
     assert (seen - truth[:, 4:]).abs().max() < 1 / 255
 
 
@@ -98,6 +103,16 @@ def loss(network, folder):
     half, full, truth = patches.Patches(folder)[list(range(42))]
     with torch.inference_mode():
         return float(patches.refined_loss(network.refinement(half, full), truth))
+
+
+def test_another_run_begins_with_the_base_alone(checkpoint, tmp_path):
+    weights = trained_weights(checkpoint)
+    base = {name: x for name, x in weights.items() if name.startswith("base.")}
+    save(base | {"refinement.of.another.form": torch.zeros(3)}, tmp_path / "older.ckpt")
+    network = TwoPhotoNetwork()
+    start_from(network, tmp_path / "older.ckpt")
+    for name, value in trained_weights(tmp_path / "older.ckpt", "base").items():
+        assert torch.equal(network.base.state_dict()[name], value)
 
 
 def test_what_is_missing_is_one_sentence(checkpoint, places, tmp_path):

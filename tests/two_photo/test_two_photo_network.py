@@ -136,7 +136,7 @@ def test_without_a_correction_the_refinement_leaves_the_base_as_it_is(pair):
 
 
 def test_planes_of_the_base_have_the_photos_size():
-    assert base_size(1080, 1920) == (288, 480)
+    assert base_size(1080, 1920) == (384, 672)
     with torch.inference_mode():
         assert BaseNetwork().eval()(torch.zeros(2, 8, 64, 96)).shape == (2, PLANES, 64, 96)
     assert CORE % 2 == 0

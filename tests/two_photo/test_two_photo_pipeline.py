@@ -66,7 +66,7 @@ def test_the_foreground_has_nothing_of_the_plate(solved, pair):
     ours = matte.alpha[..., None] * matte.foreground + (1 - matte.alpha[..., None]) * pair[1]
     error = np.abs(ours - pair[0]).mean(2)
     assert error[truth > 0.9].mean() < 3
-    assert error[hidden].mean() < 16
+    assert error[hidden].mean() < 20
 
 
 def test_refining_more_keeps_what_was_refined(pair, solved):
