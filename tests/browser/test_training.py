@@ -95,6 +95,11 @@ def choose(page, label, option):
     settled(page)
 
 
+def test_nothing_stands_before_the_title(training):
+    said = training.get_by_test_id("stMain").inner_text()
+    assert said.strip().splitlines()[0] == "Training"
+
+
 def test_the_ladder_shows_what_was_measured_beside_original_and_paper(training):
     measured = read_ladder()
     steps, ablations = training.locator(".dm-ladder").all()
