@@ -10,6 +10,7 @@ import pytest
 from helpers import (
     SIZE,
     broken_pictures,
+    comes_to,
     download,
     download_button,
     drop,
@@ -151,10 +152,10 @@ def test_background_changes_at_once_and_goes_into_the_composite(laptop):
     assert np.abs(looks[1] - looks[2]).mean() > 2
     pick(laptop, "White")
     expect(composite).to_be_enabled()
+    alpha = opened(download(laptop, "Alpha")[1])
+    comes_to(lambda: (opened(download(laptop, "Composite")[1])[alpha == 0] == 255).all())
     picture = opened(download(laptop, "Composite")[1])
     assert picture.shape == (SIZE[1], SIZE[0], 3)
-    alpha = opened(download(laptop, "Alpha")[1])
-    assert (picture[alpha == 0] == 255).all()
     assert laptop.locator(".dm-times").inner_text() == solved
 
 
