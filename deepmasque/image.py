@@ -109,12 +109,13 @@ def reduced(pixels: NDArray[np.uint8], most: int) -> NDArray[np.uint8]:
     return _shrunk(pixels, math.sqrt(most / (height * width)))
 
 
-def fitted(pixels: NDArray, side: int, *, interpolation: int = cv2.INTER_AREA) -> NDArray:
+def fitted(pixels: NDArray, side: int, *, blended: bool = True) -> NDArray:
     """The same picture, (H, W) or (H, W, 3), its longer side scaled down if need be to `side`.
 
-    interpolation: of OpenCV; INTER_NEAREST keeps a trimap's values.
+    blended: False keeps every value one that was there, as a trimap's must be.
     """
-    return _shrunk(pixels, side / max(pixels.shape[:2]), interpolation)
+    how = cv2.INTER_AREA if blended else cv2.INTER_NEAREST_EXACT
+    return _shrunk(pixels, side / max(pixels.shape[:2]), how)
 
 
 def _shrunk(pixels: NDArray, scale: float, interpolation: int = cv2.INTER_AREA) -> NDArray:

@@ -12,6 +12,11 @@ from deepmasque.training.workers import keep_freed_memory
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__)
 
 Data = Annotated[Path, typer.Option(help="Folder with eg1800/ fashion/ backgrounds/.")]
+Places = Annotated[Path, typer.Option(help="Folder with backgrounds/.")]
+Subjects = Annotated[Path, typer.Option(help="Where the cut-outs are.")]
+Run = Annotated[Path, typer.Option(help="Folder of this run; goes on where it stopped.")]
+Count = Annotated[int | None, typer.Option(help="Instead of the recipe's.")]
+Rate = Annotated[float | None, typer.Option(help="Instead of the recipe's.")]
 Ready = Annotated[Path, typer.Option(help="Where the ready photos are.")]
 Patience = Annotated[
     int | None, typer.Option(min=1, help="Stop after so many validations without a better one.")
@@ -55,12 +60,12 @@ def prepare(data: Data, ready: Ready = Path("runs/ready")) -> None:
 def portrait(
     data: Data,
     imagenet: Annotated[Path, typer.Option(help="Folded MobileNetV2 weights (.npz).")],
-    run: Annotated[Path, typer.Option(help="Folder of this run; goes on where it stopped.")],
+    run: Run,
     recipe: Annotated[str, typer.Option(help="A recipe of recipes.toml.")] = "portrait",
     ready: Ready = Path("runs/ready"),
-    epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    epochs: Count = None,
+    batch: Count = None,
+    seed: Count = None,
     workers: int = 1,
     patience: Patience = None,
     logger: Loggers = (),
@@ -165,7 +170,7 @@ def prepare_subjects(
 
 @app.command()
 def refine(
-    run: Annotated[Path, typer.Option(help="Folder of this run; goes on where it stopped.")],
+    run: Run,
     start: Annotated[Path | None, typer.Option(help="Checkpoint to begin with.")] = None,
     ready: Annotated[Path, typer.Option(help="Where the scenes are.")] = Path("runs/refine-ready"),
     epochs: int = 30,
@@ -198,17 +203,17 @@ def export_refinement(
 
 @app.command()
 def two_photo(
-    data: Annotated[Path, typer.Option(help="Folder with backgrounds/.")],
-    run: Annotated[Path, typer.Option(help="Folder of this run; goes on where it stopped.")],
+    data: Places,
+    run: Run,
     recipe: Annotated[str, typer.Option(help="base, then joint, then larger.")] = "base",
     start: Annotated[
         Path | None, typer.Option(help="last.ckpt of another run, or a portrait network's weights.")
     ] = None,
-    subjects: Annotated[Path, typer.Option(help="Where the cut-outs are.")] = Path("runs/subjects"),
-    epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    subjects: Subjects = Path("runs/subjects"),
+    epochs: Count = None,
     samples: Annotated[int | None, typer.Option(help="Scenes of an epoch, likewise.")] = None,
-    rate: Annotated[float | None, typer.Option(help="Instead of the recipe's.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    rate: Rate = None,
+    seed: Count = None,
     workers: int = 1,
     logger: Loggers = (),
 ) -> None:
@@ -232,9 +237,9 @@ def two_photo(
 
 @app.command()
 def prepare_patches(
-    data: Annotated[Path, typer.Option(help="Folder with backgrounds/.")],
+    data: Places,
     checkpoint: Annotated[Path, typer.Option(help="last.ckpt of a joint run.")],
-    subjects: Annotated[Path, typer.Option(help="Where the cut-outs are.")] = Path("runs/subjects"),
+    subjects: Subjects = Path("runs/subjects"),
     folder: Annotated[Path, typer.Option(help="Where the patches go.")] = Path("runs/patches"),
     scenes: int = 400,
     seed: int = 2019,
@@ -249,14 +254,14 @@ def prepare_patches(
 
 @app.command()
 def two_photo_refinement(
-    data: Annotated[Path, typer.Option(help="Folder with backgrounds/.")],
-    run: Annotated[Path, typer.Option(help="Folder of this run; goes on where it stopped.")],
+    data: Places,
+    run: Run,
     start: Annotated[Path, typer.Option(help="A checkpoint with the base of the patches.")],
     patches: Annotated[Path, typer.Option(help="Where the patches are.")] = Path("runs/patches"),
-    subjects: Annotated[Path, typer.Option(help="Where the cut-outs are.")] = Path("runs/subjects"),
-    epochs: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
-    rate: Annotated[float | None, typer.Option(help="Instead of the recipe's.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Instead of the recipe's.")] = None,
+    subjects: Subjects = Path("runs/subjects"),
+    epochs: Count = None,
+    rate: Rate = None,
+    seed: Count = None,
     workers: int = 1,
     logger: Loggers = (),
 ) -> None:
@@ -317,7 +322,7 @@ def adversarial(
             " NAME.empty_frames.txt with the numbers of frames that show nobody."
         ),
     ],
-    run: Annotated[Path, typer.Option(help="Folder of this run; goes on where it stopped.")],
+    run: Run,
     start: Start = None,
     plates: Grounds = None,
     frames: Annotated[int, typer.Option(min=1, help="Of each video, to train on.")] = 160,
@@ -341,7 +346,7 @@ def client(
             help="NAME.jpg with NAME_plate.jpg and, where there is one, NAME_alpha.png."
         ),
     ],
-    run: Annotated[Path, typer.Option(help="Folder of this run; goes on where it stopped.")],
+    run: Run,
     start: Start = None,
     plate: Annotated[
         Path | None, typer.Option(help="For all photos without a plate of their own.")

@@ -28,7 +28,7 @@ from deepmasque.training.plates import crop_of, training_plates
 from deepmasque.training.portrait import loader_workers
 from deepmasque.training.sheets import pixels_of, sheet
 from deepmasque.training.shots import Shot, load
-from deepmasque.training.two_photo import TwoPhotoTask, slope_error, trained_weights, visible_error
+from deepmasque.training.two_photo import TwoPhotoTask, slope_error, take_networks, visible_error
 from deepmasque.two_photo.network import ALPHA, ERROR, FOREGROUND, worst_patches
 from deepmasque.weights import verified
 
@@ -283,15 +283,13 @@ class AdversarialTask(TwoPhotoTask):
     def begin(self, start: str) -> None:
         """Take the weights of another run's checkpoint, or those in models/ for "".
 
-        Raises SettingsError or WeightsError if they are not there.
+        Raises SettingsError or WeightsError if they are not there or have another form.
         """
         if not start:
             for name, part in self.network.named_children():
                 part.load_state_dict(load_file(verified(f"two_photo_{name}.safetensors")))
-        elif Path(start).is_file():
-            self.network.load_state_dict(trained_weights(Path(start)))
         else:
-            raise SettingsError(f"There is no checkpoint {start} to start from.")
+            take_networks(self.network, Path(start))
         self.first.network.load_state_dict(self.network.state_dict())
 
     def training_step(self, batch: Batch, index: int) -> None:

@@ -12,7 +12,7 @@ from deepmasque.portrait.network import CHANNELS
 from deepmasque.portrait.refinement import TILE
 from deepmasque.training.portrait import PortraitTask, Settings
 from deepmasque.training.refinement import trained_network
-from deepmasque.training.two_photo import trained_weights
+from deepmasque.training.two_photo import take_networks
 from deepmasque.two_photo import network as two_photo
 from deepmasque.two_photo.network import TwoPhotoNetwork
 from deepmasque.two_photo.patches import FINE_PLANES, FULL, HALF, PLANES
@@ -49,7 +49,7 @@ def export_refinement(checkpoint: Path, folder: Path = MODELS) -> list[Path]:
 def export_two_photo(checkpoint: Path, folder: Path = MODELS) -> list[Path]:
     """Write both networks of two-photo matting, for torch and as ONNX, with manifest entries."""
     network = TwoPhotoNetwork().eval()
-    network.load_state_dict(trained_weights(checkpoint))
+    take_networks(network, checkpoint)
     folder.mkdir(parents=True, exist_ok=True)
     rows, columns = (torch.export.Dim(name, min=1, max=256) for name in ("rows", "columns"))
     patches = torch.export.Dim("patches", min=1, max=1 << 20)

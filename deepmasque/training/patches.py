@@ -36,7 +36,7 @@ from deepmasque.training.two_photo import (
     patch_truth,
     refined_loss,
     start_from,
-    trained_weights,
+    take_networks,
 )
 from deepmasque.training.two_photo_scenes import (
     REALISTIC,
@@ -220,12 +220,11 @@ def train_refinement(
     settings: `start` is the checkpoint, with the base that the patches were made with. patches:
     of `prepare`. subjects, plates: for the development scenes, as in `train_two_photo`.
 
-    Raises SettingsError if a logger, the patches or the checkpoint is not there.
+    Raises SettingsError if a logger, the patches or the checkpoint is not there, or its networks
+    have another form.
     """
     lightning.seed_everything(settings.seed)
     task = RefinementTask(settings)
     if not (run / LAST).exists():
-        if not Path(settings.start).is_file():
-            raise SettingsError(f"There is no checkpoint {settings.start} with a base to refine.")
-        task.network.load_state_dict(trained_weights(Path(settings.start)))
+        take_networks(task.network, Path(settings.start))
     return fit(task, ReadyPatches(settings, subjects, plates, patches, workers), run, logs)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from deepmasque.errors import SettingsError
 from deepmasque.portrait.prior import soft_segmentation
 from deepmasque.training.eg1800 import read_rgb
 from deepmasque.training.journal import Journal, Pictures, loggers
@@ -329,6 +330,19 @@ def trained_weights(checkpoint: Path, part: str = "") -> dict[str, Tensor]:
     content = torch.load(checkpoint, map_location="cpu", weights_only=True)["state_dict"]
     own = f"network.{part}." if part else "network."
     return {name.removeprefix(own): x for name, x in content.items() if name.startswith(own)}
+
+
+def take_networks(network: TwoPhotoNetwork, checkpoint: Path) -> None:
+    """Take both networks of a run's checkpoint.
+
+    Raises SettingsError if it is not there, or its networks have another form.
+    """
+    if not checkpoint.is_file():
+        raise SettingsError(f"There is no checkpoint {checkpoint} to start from.")
+    try:
+        network.load_state_dict(trained_weights(checkpoint))
+    except RuntimeError as error:
+        raise SettingsError(f"{checkpoint} has networks of another form than today's.") from error
 
 
 def start_from(network: TwoPhotoNetwork, weights: Path) -> None:

@@ -71,11 +71,11 @@ def base(
     size = base_size(*photo.shape[:2])
     how = cv2.INTER_AREA if size[0] < len(photo) else cv2.INTER_LINEAR
     x = np.empty((8, *size), np.float32)
-    for planes, pixels in ((x[:3], photo), (x[3:6], plate)):
+    for planes, pixels in ((x[:3], photo), (x[3:PAIR], plate)):
         reduced = cv2.resize(pixels, size[::-1], interpolation=how)
         planes[:] = reduced.transpose(2, 0, 1)
-    x[:6] = x[:6] / np.float32(127.5) - 1
-    x[6:] = [cv2.resize(plane, size[::-1]) for plane in prior]
+    x[:PAIR] = x[:PAIR] / np.float32(127.5) - 1
+    x[PAIR:] = [cv2.resize(plane, size[::-1]) for plane in prior]
     planes = engine(x)
     for which in (ALPHA, ERROR):
         planes[which] = planes[which].clip(0, 1)

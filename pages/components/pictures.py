@@ -2,7 +2,6 @@
 
 import base64
 
-import cv2
 import numpy as np
 import streamlit as st
 from numpy.typing import NDArray
@@ -44,7 +43,7 @@ def brush_pictures(
 ) -> dict[str, str | int]:
     """Photo and trimap as data URLs for `brush`, with the photo's size in pixels."""
     height, width = _trimap.shape
-    trimap = fitted(_trimap, VIEW_SIDE, interpolation=cv2.INTER_NEAREST)
+    trimap = fitted(_trimap, VIEW_SIDE, blended=False)
     return {
         "id": identity,
         "width": width,

@@ -8,7 +8,7 @@ import torch
 from deepmasque.errors import SettingsError
 from deepmasque.training import patches, shapes
 from deepmasque.training.subjects import encoded
-from deepmasque.training.two_photo import start_from, trained_weights
+from deepmasque.training.two_photo import start_from, take_networks, trained_weights
 from deepmasque.two_photo.network import TwoPhotoNetwork
 from deepmasque.two_photo.patches import CORE, FULL, HALF
 
@@ -113,6 +113,16 @@ def test_another_run_begins_with_the_base_alone(checkpoint, tmp_path):
     start_from(network, tmp_path / "older.ckpt")
     for name, value in trained_weights(tmp_path / "older.ckpt", "base").items():
         assert torch.equal(network.base.state_dict()[name], value)
+
+
+def test_networks_of_another_form_are_one_sentence(checkpoint, tmp_path):
+    save({"refinement.of.another.form": torch.zeros(3)}, tmp_path / "older.ckpt")
+    network = TwoPhotoNetwork()
+    with pytest.raises(SettingsError, match="another form"):
+        take_networks(network, tmp_path / "older.ckpt")
+    take_networks(network, checkpoint)
+    for name, value in trained_weights(checkpoint).items():
+        assert torch.equal(network.state_dict()[name], value)
 
 
 def test_what_is_missing_is_one_sentence(checkpoint, places, tmp_path):
